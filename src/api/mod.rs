@@ -1,0 +1,14 @@
+//! The wire types, shared by server and command line: names and order as in api.md 8-13.
+//!
+//! Absent, `null` and zero are the same thing to every known client, so fields are plain values
+//! with a default; "left out when empty" is part of the contract and stands on each field.
+pub mod admin;
+pub mod cluster;
+pub mod device;
+pub mod node;
+pub mod topology;
+pub mod volume;
+
+pub(crate) fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,47 @@
+//! Bricks: what one holds, how large it is, and what LVM says of the device under it.
+use super::Kib;
+use serde::{Deserialize, Serialize};
+
+/// What a brick holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// File contents.
+    Data,
+    /// Only names and attributes, to break ties between two copies.
+    Arbiter,
+}
+
+/// A brick's three sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrickSize {
+    /// Virtual size of the thin volume.
+    pub brick: Kib,
+    /// Size of its thin pool.
+    pub pool: Kib,
+    /// Size of the pool's metadata.
+    pub metadata: Kib,
+}
+
+impl BrickSize {
+    /// What it takes from the device.
+    #[must_use]
+    pub fn total(self) -> Kib {
+        self.pool.plus(self.metadata)
+    }
+}
+
+/// What LVM knows of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceFacts {
+    /// All extents.
+    pub total: Kib,
+    /// Extents in use.
+    pub used: Kib,
+    /// Size of one extent.
+    pub extent: Kib,
+    /// LVM's name of the physical volume; empty when unknown.
+    pub pv_uuid: String,
+    /// All paths of the device.
+    pub paths: Vec<String>,
+}

@@ -1,0 +1,452 @@
+//! gluster: one `gluster --mode=script` session for the commands of a step.
+//!
+//! Seen on GlusterFS 10.3: a session without `--xml` ends at the first command that fails, with
+//! exit status 1 and the reason in words; `--xml` answers carry `opRet`, which is to be believed
+//! rather than the exit status.
+use super::{Ran, Script, Tools, script::Cmd};
+use crate::domain::{Durability, Hostname, VolumeId, VolumeName, VolumeOption};
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Duration};
+
+/// A brick as gluster names it: storage name of the node and directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrickAddress {
+    /// First storage name of the node.
+    pub host: Hostname,
+    /// The directory on it.
+    pub path: String,
+}
+
+impl fmt::Display for BrickAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.path)
+    }
+}
+
+/// A volume to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewVolume {
+    /// Set as `user.heketi.id`, so that the volume can be told from others of its name.
+    pub id: VolumeId,
+    /// What gluster will call it.
+    pub name: VolumeName,
+    /// What a set looks like.
+    pub durability: Durability,
+    /// The third brick of each set is an arbiter.
+    pub arbiter: bool,
+    /// Set after set.
+    pub bricks: Vec<BrickAddress>,
+    /// In the order in which they are set.
+    pub options: Vec<VolumeOption>,
+}
+
+/// The option that tells whose volume it is.
+pub const ID_OPTION: &str = "user.heketi.id";
+
+fn gluster(tools: &Tools, argv: &[&str]) -> Cmd {
+    let limit = format!("--timeout={}", tools.gluster_timeout);
+    let all = ["gluster", "--mode=script", &limit].into_iter().chain(argv.iter().copied());
+    // As Heketi: at least ten minutes, and a minute more than gluster itself waits.
+    let seconds = u64::from(tools.gluster_timeout) + 60;
+    Cmd::new(all).timeout(Duration::from_secs(seconds).max(Duration::from_mins(10)))
+}
+
+fn session(tools: &Tools, lines: Vec<String>) -> Cmd {
+    gluster(tools, &[]).stdin(lines)
+}
+
+/// Creates the volume from its first set, adds the others, sets the options and starts it.
+#[must_use]
+pub fn create(tools: &Tools, volume: &NewVolume) -> Cmd {
+    let NewVolume { id, name, durability, arbiter, bricks, options } = volume;
+    let kind = match durability {
+        Durability::None | Durability::Replicate { replica: 0 | 1 } => String::new(),
+        Durability::Replicate { replica } if *arbiter => format!(" replica {replica} arbiter 1"),
+        Durability::Replicate { replica } => format!(" replica {replica}"),
+        Durability::Disperse { data, redundancy } => {
+            format!(" disperse-data {data} redundancy {redundancy}")
+        }
+    };
+    let (first, rest) = bricks.split_at(durability.bricks_in_set().min(bricks.len()));
+    let mut lines = vec![format!("volume create {name}{kind}{}", addresses(first))];
+    lines.extend(add_lines(name, *durability, rest));
+    lines.extend(settings(name, *id, options));
+    lines.push(format!("volume start {name}"));
+    session(tools, lines)
+}
+
+/// What is left to do on a volume that was created, and perhaps more, by a run that was cut off.
+#[must_use]
+pub fn complete(tools: &Tools, volume: &NewVolume, found: &VolumeState) -> Cmd {
+    let NewVolume { id, name, durability, bricks, options, .. } = volume;
+    let have = found.bricks.len().min(bricks.len());
+    let mut lines: Vec<_> = add_lines(name, *durability, &bricks[have..]).collect();
+    lines.extend(settings(name, *id, options));
+    if !found.started {
+        lines.push(format!("volume start {name}"));
+    }
+    session(tools, lines)
+}
+
+fn settings(
+    name: &VolumeName,
+    id: VolumeId,
+    options: &[VolumeOption],
+) -> impl Iterator<Item = String> {
+    let given: Vec<_> = options
+        .iter()
+        .map(|option| option.words().collect::<Vec<_>>().join(" "))
+        .filter(|words| !words.is_empty())
+        .collect();
+    let mine = format!("{ID_OPTION} {id}");
+    given.into_iter().chain([mine]).map(move |option| format!("volume set {name} {option}"))
+}
+
+fn addresses(bricks: &[BrickAddress]) -> String {
+    bricks.iter().map(|brick| format!(" {brick}")).collect()
+}
+
+/// `add-brick` lines of whole sets, short enough for gluster's command line (storage.md 1.7-2).
+fn add_lines(
+    name: &VolumeName,
+    durability: Durability,
+    bricks: &[BrickAddress],
+) -> impl Iterator<Item = String> {
+    let at_once = match durability {
+        Durability::None => 15,
+        Durability::Replicate { replica } => 5 * usize::from(replica.max(1)),
+        Durability::Disperse { .. } => durability.bricks_in_set(),
+    };
+    bricks.chunks(at_once).map(move |chunk| format!("volume add-brick {name}{}", addresses(chunk)))
+}
+
+/// Adds whole sets to a volume.
+#[must_use]
+pub fn add_bricks(
+    tools: &Tools,
+    name: &VolumeName,
+    durability: Durability,
+    bricks: &[BrickAddress],
+) -> Cmd {
+    session(tools, add_lines(name, durability, bricks).collect())
+}
+
+/// Starts to move data to bricks that were added.
+#[must_use]
+pub fn rebalance(tools: &Tools, name: &VolumeName) -> Cmd {
+    gluster(tools, &["volume", "rebalance", name.as_str(), "start"])
+}
+
+/// Stops the volume, if it is started, and deletes it.
+#[must_use]
+pub fn destroy(tools: &Tools, name: &VolumeName, started: bool) -> Cmd {
+    let stop = started.then(|| format!("volume stop {name} force"));
+    session(tools, stop.into_iter().chain([format!("volume delete {name}")]).collect())
+}
+
+/// Asks what gluster knows of a volume; see [`VolumeState::read`].
+#[must_use]
+pub fn info(script: Script, tools: &Tools, name: &VolumeName) -> Script {
+    script.then_try(gluster(tools, &["--xml", "volume", "info", name.as_str()]))
+}
+
+/// Asks how many snapshots a volume has; see [`snapshot_count`].
+#[must_use]
+pub fn snapshots(script: Script, tools: &Tools, name: &VolumeName) -> Script {
+    script.then_try(gluster(tools, &["--xml", "snapshot", "list", name.as_str()]))
+}
+
+/// Lists the pool: succeeds only where glusterd runs.
+#[must_use]
+pub fn pool_list(tools: &Tools) -> Cmd {
+    gluster(tools, &["pool", "list"])
+}
+
+/// Takes a host into the pool, and sets the pool's limit of snapshots if one is configured.
+#[must_use]
+pub fn probe(script: Script, tools: &Tools, peer: &Hostname) -> Script {
+    let script = script.then(gluster(tools, &["peer", "probe", peer.as_str()]));
+    if tools.snapshot_limit == 0 {
+        return script;
+    }
+    let limit = tools.snapshot_limit.to_string();
+    script.then(gluster(tools, &["snapshot", "config", "snap-max-hard-limit", &limit]))
+}
+
+/// Puts a host out of the pool. gluster refuses while the host has bricks.
+#[must_use]
+pub fn detach(tools: &Tools, peer: &Hostname) -> Cmd {
+    gluster(tools, &["peer", "detach", peer.as_str()])
+}
+
+/// Whether the host is a member of the pool, by a listing of [`pool_list`].
+#[must_use]
+pub fn lists_peer(listing: &str, peer: &Hostname) -> bool {
+    listing.lines().filter_map(|l| l.split_whitespace().nth(1)).any(|name| name == peer.as_str())
+}
+
+/// Words by which gluster says that another command was at work: nothing was done, ask again.
+pub const BUSY: [&str; 3] = [
+    "Another transaction is in progress",
+    "Locking failed",
+    "Another transaction could be in progress",
+];
+/// Words by which gluster says that it does not know how it ended: it may still do the work.
+pub const UNSURE: [&str; 1] = ["Request timed out"];
+
+/// What gluster says of a volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeState {
+    /// `Started`, and not `Created` or `Stopped`.
+    pub started: bool,
+    /// `host:path` of each brick, in gluster's order.
+    pub bricks: Vec<String>,
+    /// Its `user.heketi.id`.
+    pub id: Option<String>,
+}
+
+/// An answer of gluster in XML that cannot be used, or that reports a failure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadAnswer(pub String);
+
+impl VolumeState {
+    /// Reads the answer of [`info`]; `None` when there is no such volume.
+    ///
+    /// # Errors
+    /// gluster failed, or its answer is not of the known form.
+    pub fn read(ran: &Ran) -> Result<Option<Self>, BadAnswer> {
+        let answer = CliOutput::read(ran)?;
+        let volumes = answer.vol_info.unwrap_or_default().volumes.volume;
+        match answer.failure {
+            Some(text) if text.contains("does not exist") => Ok(None),
+            Some(text) => Err(BadAnswer(text)),
+            None => Ok(volumes.into_iter().next().map(Self::from)),
+        }
+    }
+    /// Whether the volume is the one with this id: by its option, or else by its bricks, since
+    /// the option is not set yet on a volume that was only just created.
+    #[must_use]
+    pub fn is(&self, id: VolumeId, bricks: &[BrickAddress]) -> bool {
+        match &self.id {
+            Some(text) => *text == id.to_string(),
+            None => bricks.iter().any(|brick| self.has(brick)),
+        }
+    }
+    /// Whether the brick belongs to the volume.
+    #[must_use]
+    pub fn has(&self, brick: &BrickAddress) -> bool {
+        self.bricks.contains(&brick.to_string())
+    }
+}
+
+/// How many snapshots the answer of [`snapshots`] counts; none for a volume that does not exist.
+///
+/// # Errors
+/// gluster failed, or its answer is not of the known form.
+pub fn snapshot_count(ran: &Ran) -> Result<u64, BadAnswer> {
+    let answer = CliOutput::read(ran)?;
+    match answer.failure {
+        Some(text) if text.contains("does not exist") => Ok(0),
+        Some(text) => Err(BadAnswer(text)),
+        None => Ok(answer.snap_list.map_or(0, |list| list.count)),
+    }
+}
+
+impl From<xml::Volume> for VolumeState {
+    fn from(volume: xml::Volume) -> Self {
+        let id = volume.options.option.into_iter().find(|o| o.name == ID_OPTION).map(|o| o.value);
+        Self {
+            started: volume.status_str == "Started",
+            bricks: volume.bricks.brick.into_iter().map(|b| b.name).collect(),
+            id,
+        }
+    }
+}
+
+struct CliOutput {
+    failure: Option<String>,
+    vol_info: Option<xml::VolInfo>,
+    snap_list: Option<xml::SnapList>,
+}
+
+impl CliOutput {
+    fn read(ran: &Ran) -> Result<Self, BadAnswer> {
+        // A CLI that cannot reach glusterd prints words and no document.
+        let Some(start) = ran.stdout.find("<cliOutput>") else {
+            let said = if ran.stderr.trim().is_empty() { &ran.stdout } else { &ran.stderr };
+            return Err(BadAnswer(said.trim().to_owned()));
+        };
+        let answer: xml::CliOutput = quick_xml::de::from_str(&ran.stdout[start..])
+            .map_err(|e| BadAnswer(format!("gluster's XML cannot be read: {e}")))?;
+        // Words in opErrstr are a failure even when the number says otherwise (storage.md 1.10).
+        let words = answer.op_errstr.trim();
+        let failure = match (answer.op_ret, words) {
+            (0, "") => None,
+            (code, "") => Some(format!("gluster failed with code {code}")),
+            (_, words) => Some(words.to_owned()),
+        };
+        Ok(Self { failure, vol_info: answer.vol_info, snap_list: answer.snap_list })
+    }
+}
+
+/// The documents of `gluster --xml`, as far as they are read (storage.md 1.10).
+mod xml {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct CliOutput {
+        pub(super) op_ret: i64,
+        #[serde(default)]
+        pub(super) op_errstr: String,
+        pub(super) vol_info: Option<VolInfo>,
+        pub(super) snap_list: Option<SnapList>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    pub(super) struct VolInfo {
+        pub(super) volumes: Volumes,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    pub(super) struct Volumes {
+        pub(super) volume: Vec<Volume>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct Volume {
+        pub(super) status_str: String,
+        #[serde(default)]
+        pub(super) bricks: Bricks,
+        #[serde(default)]
+        pub(super) options: Options,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    pub(super) struct Bricks {
+        pub(super) brick: Vec<Brick>,
+    }
+    #[derive(Deserialize)]
+    pub(super) struct Brick {
+        pub(super) name: String,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    pub(super) struct Options {
+        pub(super) option: Vec<Setting>,
+    }
+    #[derive(Deserialize)]
+    pub(super) struct Setting {
+        pub(super) name: String,
+        #[serde(default)]
+        pub(super) value: String,
+    }
+    #[derive(Deserialize)]
+    pub(super) struct SnapList {
+        pub(super) count: u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn brick(n: u8) -> BrickAddress {
+        BrickAddress { host: format!("10.0.0.{n}").parse().unwrap(), path: format!("/b/{n}") }
+    }
+    fn volume(durability: Durability, bricks: u8) -> NewVolume {
+        NewVolume {
+            id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+            name: "v".parse().unwrap(),
+            durability,
+            arbiter: false,
+            bricks: (1..=bricks).map(brick).collect(),
+            options: ["", "performance.cache-size  1GB", "group gluster-block"]
+                .map(|o| VolumeOption::try_from(o.to_owned()).unwrap())
+                .to_vec(),
+        }
+    }
+    fn ran(stdout: &str) -> Ran {
+        Ran { status: Some(0), stdout: stdout.into(), stderr: String::new() }
+    }
+
+    #[test]
+    fn a_volume_is_made_in_one_session() {
+        let cmd = create(&Tools::default(), &volume(Durability::Replicate { replica: 3 }, 6));
+        assert_eq!(cmd.argv, ["gluster", "--mode=script", "--timeout=600"]);
+        assert_eq!(
+            cmd.stdin,
+            [
+                "volume create v replica 3 10.0.0.1:/b/1 10.0.0.2:/b/2 10.0.0.3:/b/3",
+                "volume add-brick v 10.0.0.4:/b/4 10.0.0.5:/b/5 10.0.0.6:/b/6",
+                "volume set v performance.cache-size 1GB",
+                "volume set v group gluster-block",
+                "volume set v user.heketi.id 0123456789abcdef0123456789abcdef",
+                "volume start v",
+            ]
+        );
+    }
+    #[test]
+    fn kinds_of_volume() {
+        let first = |v: &NewVolume| create(&Tools::default(), v).stdin[0].clone();
+        let none = volume(Durability::None, 1);
+        assert_eq!(first(&none), "volume create v 10.0.0.1:/b/1");
+        let disperse = volume(Durability::Disperse { data: 2, redundancy: 1 }, 3);
+        assert!(first(&disperse).starts_with("volume create v disperse-data 2 redundancy 1 10."));
+        let arbiter =
+            NewVolume { arbiter: true, ..volume(Durability::Replicate { replica: 3 }, 3) };
+        assert!(first(&arbiter).starts_with("volume create v replica 3 arbiter 1 10."));
+    }
+    #[test]
+    fn what_a_cut_off_run_left_is_completed() {
+        let new = volume(Durability::None, 3);
+        let found = VolumeState { bricks: vec![brick(1).to_string()], ..VolumeState::default() };
+        let lines = complete(&Tools::default(), &new, &found).stdin;
+        assert_eq!(lines[0], "volume add-brick v 10.0.0.2:/b/2 10.0.0.3:/b/3");
+        assert_eq!(lines.last().unwrap(), "volume start v");
+    }
+    #[test]
+    fn volume_info_is_read() {
+        let xml = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/>
+<volInfo><volumes><volume><name>v</name><id>x</id><status>1</status><statusStr>Started</statusStr>
+<bricks><brick uuid="a">10.0.0.1:/b/1<name>10.0.0.1:/b/1</name><hostUuid>a</hostUuid></brick>
+<brick uuid="b">10.0.0.2:/b/2<name>10.0.0.2:/b/2</name><hostUuid>b</hostUuid></brick></bricks>
+<optCount>1</optCount><options><option><name>user.heketi.id</name>
+<value>0123456789abcdef0123456789abcdef</value></option></options>
+</volume><count>1</count></volumes></volInfo></cliOutput>"#;
+        let state = VolumeState::read(&ran(xml)).unwrap().unwrap();
+        assert!(state.started && state.has(&brick(2)) && !state.has(&brick(3)));
+        assert!(state.is(volume(Durability::None, 1).id, &[]));
+        assert!(!state.is(VolumeId::random(), &[brick(1)]), "the option decides");
+    }
+    #[test]
+    fn failures_are_read_before_anything_else() {
+        let fail = |text: &str| {
+            format!(
+                "<cliOutput><opRet>-1</opRet><opErrno>30806</opErrno><opErrstr>{text}</opErrstr></cliOutput>"
+            )
+        };
+        let gone = ran(&fail("Volume v does not exist"));
+        assert_eq!(VolumeState::read(&gone), Ok(None));
+        assert_eq!(snapshot_count(&gone), Ok(0));
+        let other = ran(&fail("Another transaction is in progress"));
+        assert!(VolumeState::read(&other).is_err() && snapshot_count(&other).is_err());
+        let words = Ran { status: Some(1), stderr: "Connection failed.".into(), ..Ran::default() };
+        assert_eq!(VolumeState::read(&words), Err(BadAnswer("Connection failed.".into())));
+        assert!(VolumeState::read(&ran("<cliOutput><opRet>0</opRet")).is_err());
+    }
+    #[test]
+    fn snapshots_are_counted() {
+        let xml = "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/>\
+                   <snapList><count>2</count><snapshot>a</snapshot><snapshot>b</snapshot></snapList></cliOutput>";
+        assert_eq!(snapshot_count(&ran(xml)), Ok(2));
+    }
+    #[test]
+    fn peers_are_found_in_the_listing() {
+        let listing = "UUID\t\t\t\t\tHostname     \tState\nab-1\t192.168.77.12\tConnected \nab-2\tlocalhost    \tConnected \n";
+        assert!(lists_peer(listing, &"192.168.77.12".parse().unwrap()));
+        assert!(!lists_peer(listing, &"192.168.77.1".parse().unwrap()));
+    }
+}

@@ -1,0 +1,216 @@
+//! The only door to the storage nodes.
+//!
+//! A step asks a tool (`lvm`, `xfs`, `gluster` ...) for commands, puts them into one [`Script`],
+//! and sends it through a [`Remote`]: real nodes over SSH, or simulated ones.
+pub mod fstab;
+pub mod gluster;
+pub mod lvm;
+pub mod mount;
+mod render;
+pub mod script;
+pub mod sim;
+pub mod ssh;
+pub mod xfs;
+
+use crate::domain::{ClusterId, Hostname};
+use async_trait::async_trait;
+pub use script::{Cmd, Ran, Script, When};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Why a script on a node did not end well.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A command ran and failed: nothing after it was started.
+    #[error("{stderr} (`{command}` on {host} ended with exit status {status})")]
+    Failed {
+        /// The node.
+        host: Hostname,
+        /// The command, quoted as a shell would take it.
+        command: String,
+        /// Its exit status.
+        status: i32,
+        /// What it said, trimmed.
+        stderr: String,
+    },
+    /// Sent, but the end is unknown: it may have happened, or may still be happening.
+    #[error("{host}: {why}; the command may have taken effect: {command}")]
+    InDoubt {
+        /// The node.
+        host: Hostname,
+        /// What was being run.
+        command: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The node could not be reached: nothing was started.
+    #[error("{host} cannot be reached: {why}")]
+    Unreachable {
+        /// The node.
+        host: Hostname,
+        /// What went wrong.
+        why: String,
+    },
+    /// A command ended well but its answer makes no sense to us.
+    #[error("{host}: unexpected answer of `{command}`: {why}")]
+    Nonsense {
+        /// The node.
+        host: Hostname,
+        /// The command.
+        command: String,
+        /// What was expected and what came.
+        why: String,
+    },
+    /// What is on the node forbids going on.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl NodeError {
+    /// Whether the command's own words contain the text, in any case.
+    #[must_use]
+    pub fn says(&self, text: &str) -> bool {
+        matches!(self, Self::Failed { stderr, .. }
+            if stderr.to_ascii_lowercase().contains(&text.to_ascii_lowercase()))
+    }
+    /// Nothing was started on the node.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}
+
+/// A result of work on a node.
+pub type Result<T, E = NodeError> = std::result::Result<T, E>;
+
+/// One way to reach nodes. Implementations are interchangeable: what holds on simulated nodes is
+/// expected to hold on real ones.
+#[async_trait]
+pub trait Remote: Send + Sync {
+    /// Runs the script on the node `host` (its first management name) as root.
+    ///
+    /// Returns one [`Ran`] for each command, in order.
+    ///
+    /// # Errors
+    /// [`NodeError`]; the first command that fails and is not allowed to ends the script.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop what was started on the node.
+    async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>>;
+}
+
+/// How commands on nodes are built: the settings of `sshexec` that concern all executors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tools {
+    /// File that holds the mounts of bricks.
+    pub fstab: String,
+    /// Mount options of bricks.
+    pub mount_options: String,
+    /// Put before `/usr/sbin/lvm`, for nodes whose LVM lives outside of the container.
+    pub lvm_wrapper: Option<String>,
+    /// `pvcreate --dataalignment`.
+    pub data_alignment: String,
+    /// `vgcreate --physicalextentsize`.
+    pub extent_size: String,
+    /// `lvcreate --chunksize` of data bricks.
+    pub chunk_size: String,
+    /// Stripe unit and width of XFS, when both are set.
+    pub xfs_stripe: Option<(u32, u32)>,
+    /// Whether LVM keeps backups of its metadata in files.
+    pub backup_lvm_metadata: bool,
+    /// `gluster --timeout`, seconds.
+    pub gluster_timeout: u32,
+    /// `snap-max-hard-limit`, set on each peer probe when above 0.
+    pub snapshot_limit: u32,
+    /// Spread data over new bricks after an expansion.
+    pub rebalance: bool,
+}
+
+impl Default for Tools {
+    /// The defaults of config.md 1.3.
+    fn default() -> Self {
+        Self {
+            fstab: "/etc/fstab".into(),
+            mount_options: "rw,inode64,noatime,nouuid".into(),
+            lvm_wrapper: None,
+            data_alignment: "256K".into(),
+            extent_size: "4M".into(),
+            chunk_size: "256K".into(),
+            xfs_stripe: None,
+            backup_lvm_metadata: false,
+            gluster_timeout: 600,
+            snapshot_limit: 0,
+            rebalance: true,
+        }
+    }
+}
+
+/// The nodes as steps see them: a way to run scripts, and the rules for using it.
+#[derive(Clone)]
+pub struct Nodes {
+    remote: Arc<dyn Remote>,
+    tools: Arc<Tools>,
+    queues: Arc<Mutex<HashMap<ClusterId, Arc<tokio::sync::Mutex<()>>>>>,
+}
+
+impl Nodes {
+    /// Nodes behind this door, commanded with these settings.
+    #[must_use]
+    pub fn new(remote: Arc<dyn Remote>, tools: Tools) -> Self {
+        Self { remote, tools: Arc::new(tools), queues: Arc::default() }
+    }
+    /// How commands are built.
+    #[must_use]
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+    /// Runs a script on one node.
+    ///
+    /// # Errors
+    /// As [`Remote::run`].
+    pub async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>> {
+        let started = std::time::Instant::now();
+        let result = self.remote.run(host, script).await;
+        let elapsed_ms = started.elapsed().as_millis();
+        match &result {
+            Ok(_) => tracing::debug!(%host, script = %script, elapsed_ms, "ran on node"),
+            Err(error) => {
+                tracing::info!(%host, script = %script, elapsed_ms, %error, "failed on node")
+            }
+        }
+        result
+    }
+    /// Runs a script on the first of these nodes that can be reached.
+    ///
+    /// Only a node where nothing was started is passed over: gluster's answer is the same on every
+    /// node of a pool, so a command that failed is not tried elsewhere.
+    ///
+    /// # Errors
+    /// As [`Remote::run`]; the last node's error when none can be reached.
+    pub async fn run_on_any(
+        &self,
+        hosts: &[Hostname],
+        script: &Script,
+    ) -> Result<(Hostname, Vec<Ran>)> {
+        let mut last = NodeError::Refused("no hosts available (0 total)".into());
+        for host in hosts {
+            match self.run(host, script).await {
+                Err(error) if error.is_unreachable() => last = error,
+                other => return other.map(|ran| (host.clone(), ran)),
+            }
+        }
+        Err(last)
+    }
+    /// Waits for the turn to change a gluster pool: glusterd takes one transaction at a time.
+    ///
+    /// The turn ends when the returned guard is dropped.
+    pub async fn turn(&self, cluster: ClusterId) -> tokio::sync::OwnedMutexGuard<()> {
+        let queue = {
+            let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            queues.entry(cluster).or_default().clone()
+        };
+        queue.lock_owned().await
+    }
+}

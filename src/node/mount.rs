@@ -1,0 +1,59 @@
+//! Mount points of bricks and the directories gluster is given (storage.md 1.1, 1.5, 1.6).
+use super::{Script, Tools, When, lvm::BrickLv, script::Cmd};
+use crate::domain::DeviceId;
+
+/// Where everything of ours is mounted; Heketi's path, so that its bricks are ours.
+pub const ROOT: &str = "/var/lib/heketi/mounts";
+
+/// Makes the mount point.
+#[must_use]
+pub fn prepare(script: Script, brick: &BrickLv) -> Script {
+    script.then(Cmd::new(["mkdir", "-p", &brick.mount_point()]))
+}
+
+/// Mounts the brick unless it is mounted.
+#[must_use]
+pub fn mount(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
+    let argv = ["mount", "-o", &tools.mount_options, &brick.device_node(), &brick.mount_point()];
+    script.then_when(When::Fails(mounted(brick)), Cmd::new(argv))
+}
+
+/// Makes the directory for gluster, writable for the group when there is one.
+#[must_use]
+pub fn directory(script: Script, brick: &BrickLv, gid: i64) -> Script {
+    let directory = brick.directory();
+    let script = script.then(Cmd::new(["mkdir", "-p", &directory]));
+    if gid == 0 {
+        return script;
+    }
+    script
+        .then(Cmd::new(["chown", &format!(":{gid}"), &directory]))
+        .then(Cmd::new(["chmod", "2775", &directory]))
+}
+
+/// Unmounts the brick if it is mounted.
+#[must_use]
+pub fn unmount(script: Script, brick: &BrickLv) -> Script {
+    script.then_when(When::Succeeds(mounted(brick)), Cmd::new(["umount", &brick.mount_point()]))
+}
+
+/// Removes the empty mount point; one that is not empty stays, since nobody knows what is in it.
+#[must_use]
+pub fn forget(script: Script, brick: &BrickLv) -> Script {
+    remove_empty(script, &brick.mount_point())
+}
+
+/// Removes the empty directory that held a device's mount points.
+#[must_use]
+pub fn forget_device(script: Script, device: DeviceId) -> Script {
+    remove_empty(script, &format!("{ROOT}/vg_{device}"))
+}
+
+fn remove_empty(script: Script, directory: &str) -> Script {
+    let there = When::Succeeds(Cmd::new(["test", "-d", directory]));
+    script.then_try_when(there, Cmd::new(["rmdir", directory]))
+}
+
+fn mounted(brick: &BrickLv) -> Cmd {
+    Cmd::new(["mountpoint", "-q", &brick.mount_point()])
+}

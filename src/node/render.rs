@@ -1,0 +1,275 @@
+//! A [`Script`] as POSIX shell text, and its answer taken apart again. The only place where
+//! arguments meet a shell: each is quoted by `shlex`, and nobody else may do this.
+//!
+//! After each command a line with a random word, the command's number and exit status is printed
+//! on both outputs, so that every byte can be told from its neighbours' and an error names the
+//! command that failed.
+use super::{
+    NodeError, Ran, Result, Script, When,
+    script::{Cmd, Line},
+};
+use crate::domain::Hostname;
+use std::time::Duration;
+
+/// Exit status of the script when another one holds its lock for too long.
+const LOCKED: i32 = 75;
+/// How long a script waits for its lock.
+pub(super) const LOCK_WAIT: Duration = Duration::from_mins(11);
+/// Where locks are kept on the node: gone after a reboot, like the commands that held them.
+const LOCKS: &str = "/run/brickyard";
+/// `timeout` says this when it ended the command, and this when it had to kill it.
+const TIMED_OUT: [i32; 2] = [124, 137];
+/// From being asked to being killed.
+const KILL_AFTER: &str = "5";
+
+/// What to send, and how to read the answer.
+pub(super) struct Rendered<'a> {
+    host: &'a Hostname,
+    script: &'a Script,
+    word: String,
+    /// Text for `sh -c`.
+    pub(super) text: String,
+}
+
+impl<'a> Rendered<'a> {
+    /// # Errors
+    /// An argument holds a NUL byte, which no command line can carry.
+    pub(super) fn new(host: &'a Hostname, script: &'a Script) -> Result<Self> {
+        let word = format!("brickyard-{}", uuid::Uuid::new_v4().simple());
+        // The tools live in sbin, which is not on everybody's path; their words are read in English.
+        let mut text = String::from(
+            "export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\n",
+        );
+        if let Some(lock) = &script.lock {
+            let wait = LOCK_WAIT.as_secs();
+            let file = quoted(host, [format!("{LOCKS}/{lock}.lock").as_str()])?;
+            // Descriptor 9 stays open in the commands: whoever still runs, holds the lock.
+            text += &format!("mkdir -p {LOCKS} && exec 9>>{file} || exit 1\n");
+            text += &format!("flock -w {wait} -E {LOCKED} 9 || exit $?\n");
+        }
+        let mark = format!("printf '\\n{word} %s %s\\n' \"$1\" \"$2\"");
+        text += &format!("e() {{ {mark}; {mark} >&2; }}\n");
+        for (number, line) in script.lines.iter().enumerate() {
+            text += &Self::line(host, number, line)?;
+        }
+        Ok(Self { host, script, word, text })
+    }
+
+    fn line(host: &Hostname, number: usize, line: &Line) -> Result<String> {
+        let cmd = command(host, &line.cmd)?;
+        let end = if line.may_fail { "" } else { " && [ $s = 0 ] || exit 0" };
+        let run = format!("{cmd}; s=$?; e {number} $s{end}");
+        let skip = format!("e {number} -");
+        let Some(probe) = line.when.probe() else {
+            return Ok(format!("{run}\n"));
+        };
+        let probe = command(host, probe)?;
+        Ok(match &line.when {
+            When::Always => format!("{run}\n"),
+            When::Succeeds(_) => {
+                format!("if {probe} >/dev/null 2>&1; then {run}; else {skip}; fi\n")
+            }
+            When::Fails(_) => format!("if {probe} >/dev/null 2>&1; then {skip}; else {run}; fi\n"),
+            When::Prints(_) | When::PrintsNothing(_) => {
+                let test = if matches!(line.when, When::Prints(_)) { "-n" } else { "-z" };
+                format!(
+                    "p=$({probe}); s=$?; [ $s = 0 ] || {{ e {number} $s; exit 0; }}\n\
+                     if [ {test} \"$p\" ]; then {run}; else {skip}; fi\n"
+                )
+            }
+        })
+    }
+
+    /// One [`Ran`] a line, or the error of the line that ended the script.
+    ///
+    /// `status` is that of the script itself: 0 unless it could not even begin or was cut off.
+    ///
+    /// # Errors
+    /// A command failed or timed out, or the answer is incomplete.
+    pub(super) fn read(&self, status: Option<i32>, stdout: &str, stderr: &str) -> Result<Vec<Ran>> {
+        let outputs = self.pieces(stdout);
+        let errors = self.pieces(stderr);
+        let mut ran = vec![];
+        for (number, line) in self.script.lines.iter().enumerate() {
+            let Some((out, mark)) = outputs.get(number) else {
+                return Err(self.broke_off(line, status, stdout, stderr));
+            };
+            let err = errors.get(number).map_or("", |(text, _)| text);
+            let Ok(code) = mark.parse::<i32>() else {
+                ran.push(Ran::default());
+                continue;
+            };
+            if TIMED_OUT.contains(&code) {
+                let why = format!("timed out after {} s", line.cmd.timeout.as_secs());
+                let (host, command) = (self.host.clone(), line.cmd.to_string());
+                return Err(NodeError::InDoubt { host, command, why });
+            }
+            if code != 0 && !line.may_fail {
+                return Err(self.failed(line, code, out, err));
+            }
+            ran.push(Ran { status: Some(code), stdout: (*out).to_owned(), stderr: err.to_owned() });
+        }
+        Ok(ran)
+    }
+
+    fn failed(&self, line: &Line, status: i32, out: &str, err: &str) -> NodeError {
+        // gluster tells some of its errors on standard output.
+        let said = if err.trim().is_empty() { out } else { err };
+        NodeError::Failed {
+            host: self.host.clone(),
+            command: line.cmd.to_string(),
+            status,
+            stderr: said.trim().to_owned(),
+        }
+    }
+
+    fn broke_off(&self, line: &Line, status: Option<i32>, out: &str, err: &str) -> NodeError {
+        let host = self.host.clone();
+        let command = line.cmd.to_string();
+        match status {
+            Some(LOCKED) => {
+                let why = "an earlier command for the same object is still at work".into();
+                NodeError::InDoubt { host, command, why }
+            }
+            // The script never began: no lock, no sudo, no shell.
+            Some(status) if !out.contains(&self.word) => {
+                let stderr = if err.trim().is_empty() { out } else { err }.trim().to_owned();
+                NodeError::Failed { host, command, status, stderr }
+            }
+            _ => NodeError::InDoubt { host, command, why: "the answer broke off".into() },
+        }
+    }
+
+    /// What was printed before each mark, with the mark's status word.
+    fn pieces<'t>(&self, text: &'t str) -> Vec<(&'t str, &'t str)> {
+        let mut pieces = vec![];
+        let mut rest = text;
+        let mark = format!("\n{} ", self.word);
+        while let Some((before, after)) = rest.split_once(&mark) {
+            let (mark, next) = after.split_once('\n').unwrap_or((after, ""));
+            let Some((_, status)) = mark.split_once(' ') else {
+                break;
+            };
+            pieces.push((before, status));
+            rest = next;
+        }
+        pieces
+    }
+}
+
+fn command(host: &Hostname, cmd: &Cmd) -> Result<String> {
+    let argv = quoted(host, cmd.argv.iter().map(String::as_str))?;
+    let timed = format!("timeout -k {KILL_AFTER} {} {argv}", cmd.timeout.as_secs());
+    if cmd.stdin.is_empty() {
+        return Ok(format!("{timed} </dev/null"));
+    }
+    let lines = quoted(host, cmd.stdin.iter().map(String::as_str))?;
+    Ok(format!("printf '%s\\n' {lines} | {timed}"))
+}
+
+fn quoted<'a>(host: &Hostname, words: impl IntoIterator<Item = &'a str>) -> Result<String> {
+    shlex::try_join(words)
+        .map_err(|_| NodeError::Refused(format!("{host}: an argument holds a NUL byte")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn host() -> Hostname {
+        "node1".parse().unwrap()
+    }
+    /// Runs the script with the real shell of this machine.
+    fn run(script: &Script) -> Result<Vec<Ran>> {
+        let host = host();
+        let rendered = Rendered::new(&host, script).unwrap();
+        let out = Command::new("sh").arg("-c").arg(&rendered.text).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        rendered.read(out.status.code(), &text(&out.stdout), &text(&out.stderr))
+    }
+    fn sh(text: &str) -> Cmd {
+        Cmd::new(["sh", "-c", text])
+    }
+
+    #[test]
+    fn arguments_arrive_as_they_are() {
+        let nasty = ["a b", "$(reboot)", "`x`", "'", "\"", ";", "\\", "*", "é", "", "-n", "\n"];
+        for word in nasty {
+            let ran = run(&Script::reading().then(Cmd::new(["printf", "<%s>", word]))).unwrap();
+            assert_eq!(ran[0].stdout, format!("<{word}>"));
+        }
+        let nul = Script::reading().then(Cmd::new(["echo", "a\0b"]));
+        assert!(matches!(Rendered::new(&host(), &nul), Err(NodeError::Refused(_))));
+    }
+    #[test]
+    fn outputs_are_told_apart() {
+        let script = Script::reading()
+            .then(sh("echo one; echo problem >&2"))
+            .then(sh("printf no-newline"))
+            .then(sh("true"));
+        let ran = run(&script).unwrap();
+        assert_eq!((ran[0].stdout.trim(), ran[0].stderr.trim()), ("one", "problem"));
+        assert_eq!(ran[1].stdout, "no-newline");
+        assert_eq!(ran[2], Ran { status: Some(0), ..Ran::default() });
+    }
+    #[test]
+    fn the_first_failure_ends_the_script_and_is_named() {
+        let script = Script::reading()
+            .then_try(sh("exit 3"))
+            .then(sh("echo bad >&2; exit 5"))
+            .then(sh("touch /nonexistent/never"));
+        match run(&script).unwrap_err() {
+            NodeError::Failed { command, status, stderr, .. } => {
+                assert_eq!((status, stderr.as_str()), (5, "bad"));
+                assert_eq!(command, "sh -c 'echo bad >&2; exit 5'");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    #[test]
+    fn lines_run_when_the_node_says_so() {
+        let yes = || sh("echo x");
+        let silent = || sh("true");
+        let no = || sh("exit 1");
+        let script = Script::reading()
+            .then_when(When::Succeeds(yes()), sh("echo a"))
+            .then_when(When::Succeeds(no()), sh("echo b"))
+            .then_when(When::Fails(no()), sh("echo c"))
+            .then_when(When::Fails(yes()), sh("echo d"))
+            .then_when(When::Prints(yes()), sh("echo e"))
+            .then_when(When::Prints(silent()), sh("echo f"))
+            .then_when(When::PrintsNothing(silent()), sh("echo g"))
+            .then_when(When::PrintsNothing(yes()), sh("echo h"));
+        let ran = run(&script).unwrap();
+        let printed: Vec<_> = ran.iter().map(|r| r.stdout.trim()).collect();
+        assert_eq!(printed, ["a", "", "c", "", "e", "", "g", ""]);
+        assert_eq!(ran[1].status, None);
+        let strict = Script::reading().then_when(When::Prints(no()), sh("echo x"));
+        assert!(matches!(run(&strict), Err(NodeError::Failed { status: 1, .. })));
+    }
+    #[test]
+    fn input_is_given_line_by_line_and_otherwise_empty() {
+        let lines = vec!["volume info 'x'".to_owned(), "a  b".to_owned()];
+        let script = Script::reading().then(Cmd::new(["cat"]).stdin(lines)).then(Cmd::new(["cat"]));
+        let ran = run(&script).unwrap();
+        assert_eq!(ran[0].stdout, "volume info 'x'\na  b\n");
+        assert_eq!(ran[1].stdout, "");
+    }
+    #[test]
+    fn a_command_that_takes_too_long_is_in_doubt() {
+        let script = Script::reading().then(sh("sleep 20").timeout(Duration::from_secs(1)));
+        assert!(matches!(run(&script), Err(NodeError::InDoubt { .. })));
+    }
+    #[test]
+    fn an_answer_that_breaks_off_is_in_doubt() {
+        let host = host();
+        let script = Script::reading().then(sh("true")).then(sh("true"));
+        let rendered = Rendered::new(&host, &script).unwrap();
+        let half = format!("\n{} 0 0\n", rendered.word);
+        assert!(matches!(rendered.read(None, &half, &half), Err(NodeError::InDoubt { .. })));
+        assert!(matches!(rendered.read(Some(LOCKED), "", ""), Err(NodeError::InDoubt { .. })));
+        let refused = rendered.read(Some(1), "", "sudo: a password is required\n");
+        assert!(matches!(refused, Err(NodeError::Failed { status: 1, .. })));
+    }
+}

@@ -1,0 +1,171 @@
+//! Several commands for one node, sent in one round trip. Data, not text: see `render` for the
+//! only place where it becomes shell.
+use std::{fmt, time::Duration};
+
+/// One command: its arguments as they are, never a shell's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cmd {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Lines for its standard input; nothing when empty.
+    pub stdin: Vec<String>,
+    /// After this time the node ends it.
+    pub timeout: Duration,
+}
+
+impl Cmd {
+    /// LVM and most other commands get five minutes, as with Heketi (storage.md 0).
+    const TIMEOUT: Duration = Duration::from_mins(5);
+
+    /// A command with the usual time-out and no input.
+    pub fn new<I>(argv: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let argv = argv.into_iter().map(Into::into).collect();
+        Self { argv, stdin: vec![], timeout: Self::TIMEOUT }
+    }
+    /// The same with another time-out.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+    /// The same with these lines on standard input.
+    #[must_use]
+    pub fn stdin(mut self, lines: Vec<String>) -> Self {
+        self.stdin = lines;
+        self
+    }
+}
+
+impl fmt::Display for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let argv = self.argv.iter().map(String::as_str);
+        f.write_str(&shlex::try_join(argv).unwrap_or_else(|_| format!("{:?}", self.argv)))?;
+        if !self.stdin.is_empty() {
+            write!(f, " <<< {}", self.stdin.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a command of a script is to run at all: the node is asked first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum When {
+    /// In any case.
+    Always,
+    /// The probe ends with status 0.
+    Succeeds(Cmd),
+    /// The probe ends with another status.
+    Fails(Cmd),
+    /// The probe prints something. A probe that fails ends the script.
+    Prints(Cmd),
+    /// The probe prints nothing. A probe that fails ends the script.
+    PrintsNothing(Cmd),
+}
+
+impl When {
+    /// The question to the node, if there is one.
+    #[must_use]
+    pub fn probe(&self) -> Option<&Cmd> {
+        match self {
+            Self::Always => None,
+            Self::Succeeds(p) | Self::Fails(p) | Self::Prints(p) | Self::PrintsNothing(p) => {
+                Some(p)
+            }
+        }
+    }
+}
+
+/// A command in its place in a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Whether it runs.
+    pub when: When,
+    /// What runs.
+    pub cmd: Cmd,
+    /// Its failure does not end the script.
+    pub may_fail: bool,
+}
+
+/// Commands that run one after another; the first that fails ends the script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Script {
+    /// Name of the lock that is held on the node meanwhile; no lock for reading.
+    pub lock: Option<String>,
+    /// The commands.
+    pub lines: Vec<Line>,
+}
+
+/// What became of one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Exit status; none when the line was left out.
+    pub status: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// It ran and ended with status 0.
+    #[must_use]
+    pub fn ok(&self) -> bool {
+        self.status == Some(0)
+    }
+}
+
+impl Script {
+    /// A script that only reads: no lock.
+    #[must_use]
+    pub fn reading() -> Self {
+        Self::default()
+    }
+    /// A script that changes something. While it runs, no other script of the same name runs on
+    /// that node, not even one whose server died: it is waited for (architecture.md 5.4).
+    pub fn changing(lock: impl Into<String>) -> Self {
+        Self { lock: Some(lock.into()), lines: vec![] }
+    }
+    /// Adds a command.
+    #[must_use]
+    pub fn then(self, cmd: Cmd) -> Self {
+        self.line(When::Always, cmd, false)
+    }
+    /// Adds a command that runs only if the node says so.
+    #[must_use]
+    pub fn then_when(self, when: When, cmd: Cmd) -> Self {
+        self.line(when, cmd, false)
+    }
+    /// Adds a command whose failure is looked at by the caller.
+    #[must_use]
+    pub fn then_try(self, cmd: Cmd) -> Self {
+        self.line(When::Always, cmd, true)
+    }
+    /// Adds a command that runs only if the node says so, and whose failure the caller looks at.
+    #[must_use]
+    pub fn then_try_when(self, when: When, cmd: Cmd) -> Self {
+        self.line(when, cmd, true)
+    }
+    fn line(mut self, when: When, cmd: Cmd, may_fail: bool) -> Self {
+        self.lines.push(Line { when, cmd, may_fail });
+        self
+    }
+    /// The longest that the node may work on it.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        let one = |line: &Line| {
+            line.cmd.timeout + line.when.probe().map_or(Duration::ZERO, |probe| probe.timeout)
+        };
+        self.lines.iter().map(one).sum()
+    }
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.lines.iter().map(|line| line.cmd.to_string()).collect();
+        f.write_str(&lines.join(" && "))
+    }
+}

@@ -1,0 +1,144 @@
+//! File systems, mounts, fstab and directories on a simulated node.
+use super::world::{FileSystem, Node, Outcome};
+
+pub(super) fn execute(node: &mut Node, argv: &[&str]) -> Outcome {
+    match argv {
+        ["mkdir", "-p", path] => mkdir(node, path),
+        ["rmdir", path] => rmdir(node, path),
+        ["test", "-d", path] => check(directory_exists(node, path)),
+        ["chown", group, path] => set(node, path, |entry| entry.0 = Some((*group).to_owned())),
+        ["chmod", mode, path] => set(node, path, |entry| entry.1 = Some((*mode).to_owned())),
+        ["blkid", "-p", device] => check(node.file_systems.contains_key(*device)),
+        ["mkfs.xfs", .., device] => mkfs(node, device),
+        ["mountpoint", "-q", path] => check(node.mounts.contains_key(*path)),
+        ["mount", "-o", _, device, path] => mount(node, device, path),
+        ["umount", path] => match node.mounts.remove(*path) {
+            Some(_) => Ok(String::new()),
+            None => Err(format!("umount: {path}: not mounted.")),
+        },
+        ["grep", "-qF", "-e", text, _] => check(node.fstab.iter().any(|line| line.contains(text))),
+        ["awk", _, line, _] => {
+            node.fstab.push((*line).to_owned());
+            Ok(String::new())
+        }
+        ["sed", "-i.save", pattern, _] => sed(node, pattern),
+        ["wipefs", "--all", device] => {
+            if node.pvs.get(*device).is_some_and(|pv| pv.group.is_some()) {
+                return Err(format!(
+                    "wipefs: error: {device}: probing initialization failed: Device or resource busy"
+                ));
+            }
+            node.foreign.remove(*device);
+            node.pvs.remove(*device);
+            Ok(String::new())
+        }
+        ["/usr/bin/udevadm", .., device] => Ok(format!(
+            "disk/by-path/sim-{}\n",
+            device.trim_start_matches("/dev/").replace('/', "-")
+        )),
+        other => Err(format!("{}: command not found", other.first().unwrap_or(&""))),
+    }
+}
+
+fn check(holds: bool) -> Outcome {
+    if holds { Ok(String::new()) } else { Err(String::new()) }
+}
+
+fn directory_exists(node: &Node, path: &str) -> bool {
+    match node.in_brick(path) {
+        Some((fs, rest)) => {
+            node.file_systems.get(&fs).is_some_and(|fs| fs.directories.contains_key(&rest))
+        }
+        None => node.directories.contains(path),
+    }
+}
+
+fn mkdir(node: &mut Node, path: &str) -> Outcome {
+    if let Some((fs, rest)) = node.in_brick(path) {
+        node.file_systems.entry(fs).or_default().directories.entry(rest).or_default();
+        return Ok(String::new());
+    }
+    let mut at = String::new();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        at = format!("{at}/{part}");
+        if at.starts_with(crate::node::mount::ROOT) && at != crate::node::mount::ROOT {
+            node.directories.insert(at.clone());
+        }
+    }
+    Ok(String::new())
+}
+
+fn rmdir(node: &mut Node, path: &str) -> Outcome {
+    let below = format!("{path}/");
+    if node.mounts.contains_key(path) {
+        Err(format!("rmdir: failed to remove '{path}': Device or resource busy"))
+    } else if node.directories.iter().any(|d| d.starts_with(&below)) {
+        Err(format!("rmdir: failed to remove '{path}': Directory not empty"))
+    } else if node.directories.remove(path) {
+        Ok(String::new())
+    } else {
+        Err(format!("rmdir: failed to remove '{path}': No such file or directory"))
+    }
+}
+
+type Entry = (Option<String>, Option<String>);
+
+fn set(node: &mut Node, path: &str, change: impl FnOnce(&mut Entry)) -> Outcome {
+    let entry = node
+        .in_brick(path)
+        .and_then(|(fs, rest)| node.file_systems.get_mut(&fs)?.directories.get_mut(&rest));
+    match entry {
+        Some(entry) => {
+            change(entry);
+            Ok(String::new())
+        }
+        None => Err(format!("cannot access '{path}': No such file or directory")),
+    }
+}
+
+fn mkfs(node: &mut Node, device: &str) -> Outcome {
+    let lv = device.strip_prefix("/dev/mapper/").and_then(|name| name.split_once('-'));
+    let exists = lv.is_some_and(|(group, name)| {
+        node.groups.get(group).is_some_and(|g| g.volumes.contains_key(name))
+    });
+    if !exists {
+        return Err(format!(
+            "Error accessing specified device {device}: No such file or directory"
+        ));
+    }
+    if node.mounts.values().any(|mounted| mounted == device) {
+        return Err(format!("mkfs.xfs: {device} contains a mounted filesystem"));
+    }
+    if node.file_systems.contains_key(device) {
+        return Err(format!("mkfs.xfs: {device} appears to contain an existing filesystem (xfs)."));
+    }
+    node.file_systems.insert(device.to_owned(), FileSystem::default());
+    Ok(String::new())
+}
+
+fn mount(node: &mut Node, device: &str, path: &str) -> Outcome {
+    if !node.file_systems.contains_key(device) {
+        return Err(format!(
+            "mount: {path}: wrong fs type, bad option, bad superblock on {device}"
+        ));
+    }
+    if !node.directories.contains(path) {
+        return Err(format!("mount: {path}: mount point does not exist."));
+    }
+    if node.mounts.contains_key(path) {
+        return Err(format!("mount: {path}: {device} already mounted on {path}."));
+    }
+    node.mounts.insert(path.to_owned(), device.to_owned());
+    Ok(String::new())
+}
+
+/// Only `/text[[:space:]]/d`, which is all that is ever sent.
+fn sed(node: &mut Node, pattern: &str) -> Outcome {
+    let text = pattern.strip_prefix('/').and_then(|p| p.strip_suffix("[[:space:]]/d"));
+    let Some(text) = text else {
+        return Err(format!("sed: unknown command: {pattern}"));
+    };
+    let text = format!("{text} ");
+    node.fstab.retain(|line| !line.contains(&text));
+    Ok(String::new())
+}

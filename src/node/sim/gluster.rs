@@ -1,0 +1,222 @@
+//! glusterd on simulated nodes: as much of it as `node::gluster` uses, with its words.
+use super::world::{Outcome, Volume, World};
+use std::collections::BTreeMap;
+
+pub(super) fn execute(world: &mut World, host: &str, argv: &[&str], stdin: &[String]) -> Outcome {
+    if world.no_glusterd.contains(host) {
+        return Err("Connection failed. Please check if gluster daemon is operational.".into());
+    }
+    let rest: Vec<&str> = argv.iter().copied().filter(|word| !word.starts_with("--")).collect();
+    if !rest.is_empty() {
+        return command(world, host, &rest, argv.contains(&"--xml"));
+    }
+    let mut printed = String::new();
+    for line in stdin {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        printed += &command(world, host, &words, false)?;
+        printed.push('\n');
+    }
+    Ok(printed)
+}
+
+fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
+    match argv {
+        ["volume", "create", name, rest @ ..] => create(world, name, rest),
+        ["volume", "add-brick", name, bricks @ ..] => add_brick(world, name, bricks),
+        ["volume", "set", name, rest @ ..] => set(world, name, rest),
+        ["volume", "start", name] => start(world, name),
+        ["volume", "stop", name, "force"] => stop(world, name),
+        ["volume", "delete", name] => delete(world, name),
+        ["volume", "rebalance", name, "start"] => match find(world, name) {
+            Some(_) => Ok("volume rebalance: success".into()),
+            None => Err(format!("volume rebalance: {name}: failed: Volume {name} does not exist")),
+        },
+        ["volume", "info", name] if xml => Ok(info(world, name)),
+        ["snapshot", "list", name] if xml => Ok(snapshots(world, name)),
+        ["snapshot", "config", ..] => Ok("snapshot config: success".into()),
+        ["pool", "list"] => {
+            let peers = world.peers.get(host).into_iter().flatten();
+            let lines = peers.map(|peer| format!("uuid\t{peer}\tConnected \n"));
+            Ok(format!(
+                "UUID\tHostname\tState\n{}uuid\tlocalhost\tConnected \n",
+                lines.collect::<String>()
+            ))
+        }
+        ["peer", "probe", peer] => {
+            world.peers.entry(host.to_owned()).or_default().insert((*peer).to_owned());
+            Ok("peer probe: success".into())
+        }
+        ["peer", "detach", peer] => detach(world, peer),
+        other => Err(format!("unrecognized command: {}", other.join(" "))),
+    }
+}
+
+fn find<'a>(world: &'a mut World, name: &str) -> Option<&'a mut Volume> {
+    world.volumes.iter_mut().find(|volume| volume.name == name)
+}
+
+fn brick_host(brick: &str) -> &str {
+    brick.split_once(":/").map_or(brick, |(host, _)| host)
+}
+
+fn ready(world: &World, bricks: &[&str]) -> Result<(), String> {
+    for brick in bricks {
+        let path = brick.split_once(":/").map(|(_, path)| format!("/{path}")).unwrap_or_default();
+        if !world.brick_exists(&path) {
+            return Err(format!(
+                "Failed to find brick directory {path} for volume. Reason : No such file or directory"
+            ));
+        }
+        if world.volumes.iter().any(|volume| volume.bricks.iter().any(|b| b == brick)) {
+            return Err(format!(
+                "Brick: {brick} not available. Brick may be containing or be contained by an existing brick."
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn create(world: &mut World, name: &str, rest: &[&str]) -> Outcome {
+    let first = rest.iter().position(|word| word.contains(":/")).unwrap_or(rest.len());
+    let (kind, bricks) = rest.split_at(first);
+    // Pools are not modelled: a volume of the same name on other hosts belongs to another pool.
+    let same_pool = |volume: &Volume| {
+        let hosts: Vec<_> = bricks.iter().map(|b| brick_host(b)).collect();
+        volume.bricks.iter().any(|b| hosts.contains(&brick_host(b)))
+    };
+    if world.volumes.iter().any(|volume| volume.name == name && same_pool(volume)) {
+        return Err(format!("volume create: {name}: failed: Volume {name} already exists"));
+    }
+    ready(world, bricks).map_err(|why| format!("volume create: {name}: failed: {why}"))?;
+    world.volumes.push(Volume {
+        name: name.to_owned(),
+        kind: kind.iter().map(|word| (*word).to_owned()).collect(),
+        bricks: bricks.iter().map(|brick| (*brick).to_owned()).collect(),
+        started: false,
+        options: BTreeMap::new(),
+        snapshots: 0,
+    });
+    Ok(format!("volume create: {name}: success: please start the volume to access data"))
+}
+
+fn add_brick(world: &mut World, name: &str, bricks: &[&str]) -> Outcome {
+    let failed = |why: &str| format!("volume add-brick: failed: {why}");
+    ready(world, bricks).map_err(|why| failed(&why))?;
+    let Some(volume) = find(world, name) else {
+        return Err(failed(&format!("Unable to get volinfo for volume name {name}")));
+    };
+    volume.bricks.extend(bricks.iter().map(|brick| (*brick).to_owned()));
+    Ok("volume add-brick: success".into())
+}
+
+fn set(world: &mut World, name: &str, words: &[&str]) -> Outcome {
+    let Some(volume) = find(world, name) else {
+        return Err(format!("volume set: failed: Volume {name} does not exist"));
+    };
+    let [key, value @ ..] = words else {
+        return Err("Usage: volume set <VOLNAME> <KEY> <VALUE>".into());
+    };
+    if value.is_empty() {
+        return Err("Usage: volume set <VOLNAME> <KEY> <VALUE>".into());
+    }
+    if !key.contains('.') && *key != "group" {
+        return Err(format!("volume set: failed: option : {key} does not exist"));
+    }
+    volume.options.insert((*key).to_owned(), value.join(" "));
+    Ok("volume set: success".into())
+}
+
+fn start(world: &mut World, name: &str) -> Outcome {
+    match find(world, name) {
+        None => Err(format!("volume start: {name}: failed: Volume {name} does not exist")),
+        Some(volume) if volume.started => {
+            Err(format!("volume start: {name}: failed: Volume {name} already started"))
+        }
+        Some(volume) => {
+            volume.started = true;
+            Ok(format!("volume start: {name}: success"))
+        }
+    }
+}
+
+fn stop(world: &mut World, name: &str) -> Outcome {
+    match find(world, name) {
+        None => Err(format!("volume stop: {name}: failed: Volume {name} does not exist")),
+        Some(volume) if !volume.started => {
+            Err(format!("volume stop: {name}: failed: Volume {name} is not in the started state"))
+        }
+        Some(volume) => {
+            volume.started = false;
+            Ok(format!("volume stop: {name}: success"))
+        }
+    }
+}
+
+fn delete(world: &mut World, name: &str) -> Outcome {
+    let failed = |why: String| Err(format!("volume delete: {name}: failed: {why}"));
+    match find(world, name) {
+        None => failed(format!("Volume {name} does not exist")),
+        Some(volume) if volume.started => failed(format!("Volume {name} has been started.")),
+        Some(volume) if volume.snapshots > 0 => failed(format!(
+            "Cannot delete Volume {name} ,as it has {} snapshots.",
+            volume.snapshots
+        )),
+        Some(_) => {
+            let at = world.volumes.iter().position(|volume| volume.name == name);
+            at.map(|at| world.volumes.remove(at));
+            Ok(format!("volume delete: {name}: success"))
+        }
+    }
+}
+
+fn detach(world: &mut World, peer: &str) -> Outcome {
+    if world.volumes.iter().any(|v| v.bricks.iter().any(|b| brick_host(b) == peer)) {
+        return Err(format!("peer detach: failed: Peer {peer} hosts one or more bricks."));
+    }
+    let was = world.peers.values_mut().filter(|peers| peers.contains(peer)).count();
+    if was == 0 {
+        return Err(format!("peer detach: failed: {peer} is not part of cluster"));
+    }
+    for peers in world.peers.values_mut() {
+        peers.remove(peer);
+    }
+    Ok("peer detach: success".into())
+}
+
+fn answer(ret: i64, error: &str, body: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<cliOutput><opRet>{ret}</opRet>\
+         <opErrno>0</opErrno><opErrstr>{error}</opErrstr>{body}</cliOutput>\n"
+    )
+}
+
+fn info(world: &mut World, name: &str) -> String {
+    let Some(volume) = find(world, name) else {
+        return answer(-1, &format!("Volume {name} does not exist"), "");
+    };
+    let status = if volume.started { "Started" } else { "Created" };
+    let bricks: String = volume
+        .bricks
+        .iter()
+        .map(|b| format!("<brick uuid=\"u\">{b}<name>{b}</name></brick>"))
+        .collect();
+    let options: String = volume
+        .options
+        .iter()
+        .map(|(key, value)| format!("<option><name>{key}</name><value>{value}</value></option>"))
+        .collect();
+    let body = format!(
+        "<volInfo><volumes><volume><name>{name}</name><statusStr>{status}</statusStr>\
+         <bricks>{bricks}</bricks><options>{options}</options></volume><count>1</count></volumes></volInfo>"
+    );
+    answer(0, "", &body)
+}
+
+fn snapshots(world: &mut World, name: &str) -> String {
+    match find(world, name) {
+        None => answer(-1, &format!("Volume ({name}) does not exist"), ""),
+        Some(volume) => {
+            answer(0, "", &format!("<snapList><count>{}</count></snapList>", volume.snapshots))
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! LVM on a simulated node: as much of it as `node::lvm` uses.
+use super::world::{Group, Node, Outcome, Pv};
+use crate::domain::Kib;
+use std::collections::BTreeMap;
+
+pub(super) fn execute(node: &mut Node, disk: Kib, argv: &[&str]) -> Outcome {
+    match argv {
+        ["pvcreate", .., device] => pvcreate(node, device),
+        ["pvremove", .., device] => pvremove(node, device),
+        ["pvs", rest @ ..] => Ok(pvs(node, rest)),
+        ["vgcreate", rest @ .., group, device] => vgcreate(node, disk, rest, group, device),
+        ["vgremove", .., group] => vgremove(node, group),
+        ["vgs", rest @ ..] => {
+            let wanted = select(rest, "vg_name");
+            Ok(node.groups.keys().filter(|name| **name == wanted).cloned().collect())
+        }
+        ["vgdisplay", "-c", group] => vgdisplay(node, group),
+        ["lvcreate", rest @ ..] => lvcreate(node, rest),
+        ["lvremove", .., path] => lvremove(node, path),
+        ["lvs", rest @ ..] => Ok(lvs(node, rest)),
+        other => Err(format!("simulated lvm does not know: {}", other.join(" "))),
+    }
+}
+
+/// The value of `field=value` in the `--select` argument.
+fn select(argv: &[&str], field: &str) -> String {
+    let filter = argv.iter().skip_while(|word| **word != "--select").nth(1).unwrap_or(&"");
+    let value = filter.split(" && ").find_map(|term| term.strip_prefix(field)?.strip_prefix('='));
+    value.unwrap_or_default().to_owned()
+}
+fn option<'a>(argv: &[&'a str], name: &str) -> Option<&'a str> {
+    argv.iter().skip_while(|word| **word != name).nth(1).copied()
+}
+
+fn pvcreate(node: &mut Node, device: &str) -> Outcome {
+    if let Some(group) = node.pvs.get(device).and_then(|pv| pv.group.as_ref()) {
+        return Err(format!(
+            "Can't initialize physical volume \"{device}\" of volume group \"{group}\" without -ff"
+        ));
+    }
+    if node.foreign.contains(device) {
+        return Err(format!(
+            "1 existing signature left on the device {device}.\n  Aborting pvcreate on {device}."
+        ));
+    }
+    let uuid = uuid::Uuid::new_v4().to_string();
+    node.pvs.insert(device.to_owned(), Pv { uuid, group: None });
+    Ok(String::new())
+}
+
+/// By name, or by the link that udev makes from the UUID.
+fn resolve(node: &Node, device: &str) -> Option<String> {
+    let by_uuid = device.strip_prefix("/dev/disk/by-id/lvm-pv-uuid-");
+    node.pvs
+        .iter()
+        .find(|(name, pv)| *name == device || by_uuid == Some(&pv.uuid))
+        .map(|(name, _)| name.clone())
+}
+
+fn pvremove(node: &mut Node, device: &str) -> Outcome {
+    let Some(name) = resolve(node, device) else {
+        return Err(format!("No PV found on device {device}."));
+    };
+    if let Some(group) = &node.pvs[&name].group {
+        return Err(format!("PV {name} is used by VG {group} so please use vgreduce first."));
+    }
+    node.pvs.remove(&name);
+    Ok(String::new())
+}
+
+fn pvs(node: &Node, argv: &[&str]) -> String {
+    let group = select(argv, "vg_name");
+    let rows: Vec<_> = node
+        .pvs
+        .iter()
+        .filter(|(_, pv)| pv.group.as_deref() == Some(group.as_str()))
+        .map(
+            |(name, pv)| serde_json::json!({"pv_name": name, "pv_uuid": pv.uuid, "vg_name": group}),
+        )
+        .collect();
+    serde_json::json!({"report": [{"pv": rows}]}).to_string()
+}
+
+fn vgcreate(node: &mut Node, disk: Kib, argv: &[&str], group: &str, device: &str) -> Outcome {
+    let Some(pv) = node.pvs.get_mut(device) else {
+        return Err(format!("No device found for {device}."));
+    };
+    if node.groups.contains_key(group) {
+        return Err(format!("A volume group called {group} already exists."));
+    }
+    let extent = argv.iter().find_map(|word| word.strip_prefix("--physicalextentsize="));
+    let extent = extent.and_then(kib).unwrap_or(Kib(4096));
+    pv.group = Some(group.to_owned());
+    let extents = disk.0 / extent.0;
+    let fresh = Group { extent, extents, pools: BTreeMap::new(), volumes: BTreeMap::new() };
+    node.groups.insert(group.to_owned(), fresh);
+    Ok(String::new())
+}
+
+fn vgremove(node: &mut Node, group: &str) -> Outcome {
+    match node.groups.get(group) {
+        None => Err(format!("Volume group \"{group}\" not found")),
+        Some(g) if !g.pools.is_empty() || !g.volumes.is_empty() => {
+            Err(format!("Volume group \"{group}\" still contains logical volumes"))
+        }
+        Some(_) => {
+            node.groups.remove(group);
+            for pv in node.pvs.values_mut() {
+                if pv.group.as_deref() == Some(group) {
+                    pv.group = None;
+                }
+            }
+            Ok(String::new())
+        }
+    }
+}
+
+fn vgdisplay(node: &Node, group: &str) -> Outcome {
+    let Some(g) = node.groups.get(group) else {
+        return Err(format!("Volume group \"{group}\" not found"));
+    };
+    let used: u64 = g.pools.values().sum();
+    let (extent, total) = (g.extent.0, g.extents);
+    let (kib, free) = (total * extent, total - used);
+    Ok(format!("  {group}:r/w:772:-1:0:0:0:-1:0:1:1:{kib}:{extent}:{total}:{used}:{free}:uuid\n"))
+}
+
+fn lvcreate(node: &mut Node, argv: &[&str]) -> Outcome {
+    let usage = || format!("simulated lvcreate does not know: {}", argv.join(" "));
+    let path = option(argv, "--thin").ok_or_else(usage)?;
+    let name = option(argv, "--name").ok_or_else(usage)?;
+    let (group, pool) = path.split_once('/').ok_or_else(usage)?;
+    let Some(g) = node.groups.get_mut(group) else {
+        return Err(format!("Volume group \"{group}\" not found"));
+    };
+    if let Some(size) = option(argv, "--size") {
+        if g.pools.contains_key(pool) {
+            return Err(format!(
+                "Logical Volume \"{pool}\" already exists in volume group \"{group}\""
+            ));
+        }
+        let metadata = option(argv, "--poolmetadatasize").ok_or_else(usage)?;
+        let extents = |text| kib(text).map(|size| size.0.div_ceil(g.extent.0)).ok_or_else(usage);
+        let needed = extents(size)? + extents(metadata)?;
+        let free = g.extents - g.pools.values().sum::<u64>();
+        if needed > free {
+            return Err(format!(
+                "Volume group \"{group}\" has insufficient free space ({free} extents): {needed} required."
+            ));
+        }
+        g.pools.insert(pool.to_owned(), needed);
+    } else if !g.pools.contains_key(pool) {
+        return Err(format!("Thin pool {path} not found."));
+    }
+    if g.volumes.contains_key(name) {
+        return Err(format!(
+            "Logical Volume \"{name}\" already exists in volume group \"{group}\""
+        ));
+    }
+    g.volumes.insert(name.to_owned(), pool.to_owned());
+    Ok(String::new())
+}
+
+fn lvremove(node: &mut Node, path: &str) -> Outcome {
+    let missing = || format!("Failed to find logical volume \"{path}\"");
+    let (group, name) = path.split_once('/').ok_or_else(missing)?;
+    let device = format!("/dev/mapper/{group}-{name}");
+    if node.mounts.values().any(|mounted| *mounted == device) {
+        return Err(format!("Logical volume {path} contains a filesystem in use."));
+    }
+    let g = node.groups.get_mut(group).ok_or_else(missing)?;
+    if g.volumes.remove(name).is_some() {
+        node.file_systems.remove(&device);
+        return Ok(String::new());
+    }
+    if g.volumes.values().any(|pool| pool == name) {
+        return Err(format!("simulated: pool {path} is not empty"));
+    }
+    g.pools.remove(name).map(|_| String::new()).ok_or_else(missing)
+}
+
+fn lvs(node: &Node, argv: &[&str]) -> String {
+    let (group, name) = (select(argv, "vg_name"), select(argv, "lv_name"));
+    let Some(g) = node.groups.get(&group) else {
+        return String::new();
+    };
+    let count = g.volumes.values().filter(|pool| **pool == name).count();
+    let wanted = select(argv, "thin_count");
+    let found = match g.pools.get(&name) {
+        Some(_) => wanted.is_empty() || wanted == count.to_string(),
+        None => g.volumes.contains_key(&name) && wanted.is_empty(),
+    };
+    if found { format!("  {name}\n") } else { String::new() }
+}
+
+/// `4M`, `1024K`.
+fn kib(text: &str) -> Option<Kib> {
+    let (number, unit) = text.split_at(text.len().checked_sub(1)?);
+    let factor = match unit {
+        "K" => 1,
+        "M" => 1024,
+        "G" => 1024 * 1024,
+        _ => return None,
+    };
+    Some(Kib(number.parse::<u64>().ok()? * factor))
+}

@@ -1,0 +1,174 @@
+//! Simulated storage nodes behind the same door as real ones: a fake, not a mock.
+//!
+//! It keeps a small model of disks, LVM, mounts and gluster for each host and answers the very
+//! commands that real nodes get, with their words. Tests put faults in its way; `--executor=sim`
+//! serves people who want to try the product.
+mod files;
+mod gluster;
+mod lvm;
+pub mod world;
+
+use super::{
+    NodeError, Ran, Remote, Result, Script, When,
+    script::{Cmd, Line},
+};
+use crate::domain::{Hostname, Kib};
+use async_trait::async_trait;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use world::World;
+
+/// What can go wrong with a command on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The command fails with these words and has no effect.
+    Fail(String),
+    /// The node cannot be reached.
+    Unreachable,
+    /// The command had its effect, but the answer got lost.
+    ReplyLost,
+}
+
+/// Decides before each command whether something goes wrong, and may keep it waiting for ever.
+#[async_trait]
+pub trait Faults: Send + Sync {
+    /// Called before the effect; `changes` tells whether the script may change anything.
+    async fn before(&self, host: &Hostname, cmd: &Cmd, changes: bool) -> Option<Fault>;
+    /// Called after the effect, before the answer.
+    async fn after(&self, host: &Hostname, cmd: &Cmd, changes: bool) -> Option<Fault>;
+}
+
+/// Simulated nodes: any host name is a node, any `/dev/...` path an empty disk.
+pub struct Sim {
+    world: Mutex<World>,
+    faults: Mutex<Option<Arc<dyn Faults>>>,
+    file: Option<PathBuf>,
+}
+
+impl Sim {
+    /// Nodes that live as long as this value, with disks of this size.
+    #[must_use]
+    pub fn new(disk: Kib) -> Self {
+        Self { world: Mutex::new(World::new(disk)), faults: Mutex::default(), file: None }
+    }
+    /// Nodes that are kept in a file, and survive the server as real ones do.
+    ///
+    /// # Errors
+    /// The file exists and cannot be read.
+    pub fn open(file: &Path, disk: Kib) -> io::Result<Self> {
+        let world = match std::fs::read(file) {
+            Ok(text) => serde_json::from_slice(&text)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => World::new(disk),
+            Err(e) => return Err(e),
+        };
+        Ok(Self { world: Mutex::new(world), faults: Mutex::default(), file: Some(file.into()) })
+    }
+    /// The state of all nodes, to look at and to tamper with.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Lets something go wrong from now on, or nothing any more.
+    pub fn set_faults(&self, faults: Option<Arc<dyn Faults>>) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    async fn command(&self, host: &Hostname, cmd: &Cmd, changes: bool) -> Result<Ran> {
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.world().down.contains(host.as_str()) {
+            return Err(unreachable(host));
+        }
+        if let Some(faults) = &faults {
+            match faults.before(host, cmd, changes).await {
+                None => {}
+                Some(Fault::Fail(stderr)) => return Ok(failed(&stderr)),
+                Some(Fault::Unreachable) => return Err(unreachable(host)),
+                Some(Fault::ReplyLost) => {
+                    drop(self.world().execute(host.as_str(), cmd));
+                    return Err(lost(host, cmd));
+                }
+            }
+        }
+        let ran = match self.world().execute(host.as_str(), cmd) {
+            Ok(stdout) => Ran { status: Some(0), stdout, stderr: String::new() },
+            Err(stderr) => failed(&stderr),
+        };
+        if let Some(faults) = &faults
+            && let Some(fault) = faults.after(host, cmd, changes).await
+        {
+            return match fault {
+                Fault::Fail(stderr) => Ok(failed(&stderr)),
+                Fault::Unreachable | Fault::ReplyLost => Err(lost(host, cmd)),
+            };
+        }
+        Ok(ran)
+    }
+
+    /// Whether the line is to run; a probe that must not fail and does is the line's own failure.
+    async fn wanted(&self, host: &Hostname, line: &Line) -> Result<Result<bool, (Cmd, Ran)>> {
+        let Some(probe) = line.when.probe() else {
+            return Ok(Ok(true));
+        };
+        let ran = self.command(host, probe, false).await?;
+        let printed = !ran.stdout.trim().is_empty();
+        Ok(match line.when {
+            When::Always => Ok(true),
+            When::Succeeds(_) => Ok(ran.ok()),
+            When::Fails(_) => Ok(!ran.ok()),
+            When::Prints(_) if ran.ok() => Ok(printed),
+            When::PrintsNothing(_) if ran.ok() => Ok(!printed),
+            When::Prints(_) | When::PrintsNothing(_) => Err((probe.clone(), ran)),
+        })
+    }
+
+    fn save(&self) {
+        let Some(file) = &self.file else { return };
+        let text = serde_json::to_vec(&*self.world()).unwrap_or_default();
+        let fresh = file.with_extension("new");
+        let saved = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, file));
+        if let Err(error) = saved {
+            tracing::warn!(file = %file.display(), %error, "the simulated nodes could not be saved");
+        }
+    }
+}
+
+#[async_trait]
+impl Remote for Sim {
+    async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>> {
+        let changes = script.lock.is_some();
+        let mut all = vec![];
+        for line in &script.lines {
+            let (cmd, ran) = match self.wanted(host, line).await? {
+                Ok(false) => {
+                    all.push(Ran::default());
+                    continue;
+                }
+                Ok(true) => (line.cmd.clone(), self.command(host, &line.cmd, changes).await?),
+                Err((probe, ran)) => (probe, ran),
+            };
+            if changes {
+                self.save();
+            }
+            if !ran.ok() && !line.may_fail {
+                let (host, command) = (host.clone(), cmd.to_string());
+                let status = ran.status.unwrap_or(1);
+                return Err(NodeError::Failed { host, command, status, stderr: ran.stderr });
+            }
+            all.push(ran);
+        }
+        Ok(all)
+    }
+}
+
+fn failed(stderr: &str) -> Ran {
+    Ran { status: Some(1), stdout: String::new(), stderr: stderr.to_owned() }
+}
+fn unreachable(host: &Hostname) -> NodeError {
+    NodeError::Unreachable { host: host.clone(), why: "simulated: the node is down".into() }
+}
+fn lost(host: &Hostname, cmd: &Cmd) -> NodeError {
+    let why = "simulated: the answer was lost".into();
+    NodeError::InDoubt { host: host.clone(), command: cmd.to_string(), why }
+}

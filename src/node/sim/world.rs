@@ -1,0 +1,128 @@
+//! What the simulated nodes hold.
+use super::{files, gluster, lvm};
+use crate::{domain::Kib, node::script::Cmd};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All nodes and the gluster volumes on them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct World {
+    /// Size of every disk.
+    pub disk: Kib,
+    /// Nodes by management name; one appears when it gets its first command.
+    pub nodes: BTreeMap<String, Node>,
+    /// Gluster volumes of all pools.
+    pub volumes: Vec<Volume>,
+    /// Storage names that each management name took into its pool.
+    pub peers: BTreeMap<String, BTreeSet<String>>,
+    /// Management names of nodes that cannot be reached.
+    pub down: BTreeSet<String>,
+    /// Management names of nodes without glusterd.
+    pub no_glusterd: BTreeSet<String>,
+}
+
+/// One node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Disks that hold something LVM knows nothing of, such as a foreign file system.
+    pub foreign: BTreeSet<String>,
+    /// Physical volumes by device path.
+    pub pvs: BTreeMap<String, Pv>,
+    /// Volume groups by name.
+    pub groups: BTreeMap<String, Group>,
+    /// File systems by device node.
+    pub file_systems: BTreeMap<String, FileSystem>,
+    /// Lines of fstab.
+    pub fstab: Vec<String>,
+    /// Mount point to device node.
+    pub mounts: BTreeMap<String, String>,
+    /// Directories of the root file system under the mount root.
+    pub directories: BTreeSet<String>,
+}
+
+/// A physical volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pv {
+    /// LVM's name for it.
+    pub uuid: String,
+    /// The group that uses it.
+    pub group: Option<String>,
+}
+
+/// A volume group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Size of an extent.
+    pub extent: Kib,
+    /// All extents.
+    pub extents: u64,
+    /// Thin pools by name: extents of data and metadata together.
+    pub pools: BTreeMap<String, u64>,
+    /// Thin volumes by name: their pool.
+    pub volumes: BTreeMap<String, String>,
+}
+
+/// A file system in a logical volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSystem {
+    /// Directories, relative to its root, with owner group and mode if they were set.
+    pub directories: BTreeMap<String, (Option<String>, Option<String>)>,
+}
+
+/// A gluster volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Words between name and bricks, such as `replica 3`.
+    pub kind: Vec<String>,
+    /// `host:path`, in order.
+    pub bricks: Vec<String>,
+    /// Started or not.
+    pub started: bool,
+    /// Options that were set.
+    pub options: BTreeMap<String, String>,
+    /// Number of snapshots.
+    pub snapshots: u64,
+}
+
+/// What a command prints, or its words of failure.
+pub(super) type Outcome = Result<String, String>;
+
+impl World {
+    pub(super) fn new(disk: Kib) -> Self {
+        Self { disk, ..Self::default() }
+    }
+
+    /// Does what the command does on a real node.
+    pub(super) fn execute(&mut self, host: &str, cmd: &Cmd) -> Outcome {
+        let argv: Vec<&str> = cmd.argv.iter().map(String::as_str).collect();
+        let disk = self.disk;
+        match argv.as_slice() {
+            ["gluster", rest @ ..] => gluster::execute(self, host, rest, &cmd.stdin),
+            ["/usr/sbin/lvm", rest @ ..] => {
+                lvm::execute(self.nodes.entry(host.to_owned()).or_default(), disk, rest)
+            }
+            other => files::execute(self.nodes.entry(host.to_owned()).or_default(), other),
+        }
+    }
+
+    /// Whether the directory is there, mounted, on any node.
+    pub(super) fn brick_exists(&self, path: &str) -> bool {
+        self.nodes.values().any(|node| {
+            node.in_brick(path).is_some_and(|(fs, dir)| {
+                node.file_systems.get(&fs).is_some_and(|fs| fs.directories.contains_key(&dir))
+            })
+        })
+    }
+}
+
+impl Node {
+    /// The file system that holds a path, and the rest of the path in it, if it is mounted.
+    pub(super) fn in_brick(&self, path: &str) -> Option<(String, String)> {
+        let (mount_point, device) = self.mounts.iter().find(|(point, _)| {
+            path.strip_prefix(point.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        })?;
+        Some((device.clone(), path[mount_point.len()..].to_owned()))
+    }
+}

@@ -1,0 +1,272 @@
+//! Real nodes over SSH: one multiplexed connection a host, a session for each script.
+//!
+//! The system's `ssh` does keys, known hosts and ciphers, so administrators can use what they
+//! know; the control socket saves a process and a handshake for each script.
+use super::{NodeError, Ran, Remote, Result, Script, render};
+use crate::domain::Hostname;
+use async_trait::async_trait;
+use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use std::{
+    collections::HashMap,
+    fs, io,
+    num::NonZeroUsize,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+/// sshd allows ten sessions a connection by default (`MaxSessions`); two are left for people.
+const SESSIONS_A_HOST: usize = 8;
+/// Beyond what the script may take on the node: the way there and back.
+const GRACE: Duration = Duration::from_secs(30);
+/// A connection nobody uses is closed after ten minutes, also when this process was killed.
+const IDLE: NonZeroUsize = NonZeroUsize::new(600).unwrap();
+
+/// How much a node must prove before it is trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostKeys {
+    /// Only keys that stand in these files.
+    Strict(Vec<PathBuf>),
+    /// The key seen first is remembered in this file; another one later is refused.
+    AcceptNew(PathBuf),
+    /// Any key, as Heketi without `SSH_KNOWN_HOSTS`.
+    AcceptAny,
+}
+
+/// How nodes are reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Private key without passphrase; the user's own keys and agent when none is given.
+    pub key_file: Option<PathBuf>,
+    /// User on the nodes.
+    pub user: String,
+    /// Port of sshd.
+    pub port: u16,
+    /// The user is not root: scripts run under `sudo -n`.
+    pub sudo: bool,
+    /// Which host keys are trusted.
+    pub host_keys: HostKeys,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// A silent connection is asked for a sign of life this often, and given up after three.
+    pub keepalive: Duration,
+}
+
+/// Nodes over SSH.
+pub struct Ssh {
+    settings: Settings,
+    hosts: Mutex<HashMap<Hostname, Arc<Host>>>,
+    /// Control sockets and a private copy of the key.
+    directory: TempDir,
+}
+
+struct Host {
+    permits: Semaphore,
+    session: tokio::sync::Mutex<Option<Arc<Session>>>,
+}
+
+impl Ssh {
+    /// Nothing is connected yet.
+    ///
+    /// # Errors
+    /// The key cannot be read, or there is no room for control sockets.
+    pub fn new(settings: Settings) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("brickyard-").tempdir()?;
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700))?;
+        let ssh = Self { settings, hosts: Mutex::default(), directory };
+        ssh.copy_key()?;
+        Ok(ssh)
+    }
+
+    /// A private copy: keys from a Kubernetes Secret are readable for a group, which ssh refuses.
+    fn copy_key(&self) -> io::Result<Option<PathBuf>> {
+        let Some(original) = &self.settings.key_file else {
+            return Ok(None);
+        };
+        let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", original.display()));
+        let key = fs::read(original).map_err(named)?;
+        let copy = self.directory.path().join("key");
+        let fresh = self.directory.path().join("key.new");
+        let _ = fs::remove_file(&fresh);
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        io::Write::write_all(&mut file, &key)?;
+        fs::rename(&fresh, &copy)?;
+        Ok(Some(copy))
+    }
+
+    fn host(&self, name: &Hostname) -> Arc<Host> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh =
+            || Host { permits: Semaphore::new(SESSIONS_A_HOST), session: Default::default() };
+        hosts.entry(name.clone()).or_insert_with(|| Arc::new(fresh())).clone()
+    }
+
+    async fn connect(&self, host: &Hostname) -> Result<Session> {
+        let unreachable = |why: String| NodeError::Unreachable { host: host.clone(), why };
+        let key = self.copy_key().map_err(|e| unreachable(format!("ssh key: {e}")))?;
+        let mut builder = SessionBuilder::default();
+        builder
+            .user(self.settings.user.clone())
+            .port(self.settings.port)
+            .connect_timeout(self.settings.connect_timeout)
+            .server_alive_interval(self.settings.keepalive)
+            .control_directory(self.directory.path())
+            .control_persist(ControlPersist::IdleFor(IDLE));
+        if let Some(key) = key {
+            builder.keyfile(key);
+        }
+        match &self.settings.host_keys {
+            HostKeys::Strict(files) => {
+                // ssh takes several files in one option, separated by blanks.
+                let files: Vec<_> = files.iter().map(|f| f.display().to_string()).collect();
+                builder.known_hosts_check(KnownHosts::Strict);
+                builder.user_known_hosts_file(files.join(" "));
+            }
+            HostKeys::AcceptNew(file) => {
+                builder.known_hosts_check(KnownHosts::Add).user_known_hosts_file(file);
+            }
+            HostKeys::AcceptAny => {
+                builder.known_hosts_check(KnownHosts::Accept);
+                builder.user_known_hosts_file(Path::new("/dev/null"));
+            }
+        }
+        // ssh's own limit covers the connection, not a server that accepts and then stays silent.
+        let limit = self.settings.connect_timeout * 2;
+        match tokio::time::timeout(limit, builder.connect_mux(host.as_str())).await {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(error)) => Err(unreachable(self.explain(host, &error))),
+            Err(_) => Err(unreachable(format!("no answer within {} s", limit.as_secs()))),
+        }
+    }
+
+    /// ssh's words, and what a person can do about the usual ones.
+    fn explain(&self, host: &Hostname, error: &openssh::Error) -> String {
+        let words = chain(error);
+        let Settings { user, port, .. } = &self.settings;
+        let hint = if words.contains("Host key verification failed") {
+            match &self.settings.host_keys {
+                HostKeys::AcceptNew(file) => format!(
+                    "the node shows another host key than before; if it was set up anew, remove its \
+                     line with `ssh-keygen -R '{host}' -f {}`",
+                    file.display()
+                ),
+                _ => "its host key is not in the files of SSH_KNOWN_HOSTS".into(),
+            }
+        } else if words.contains("Permission denied") {
+            format!("is the public key of the key file in {user}'s authorized_keys there?")
+        } else if words.contains("refused") {
+            format!("is sshd running on port {port}?")
+        } else {
+            return format!("ssh {user}@{host}: {words}");
+        };
+        format!("ssh {user}@{host}: {words} ({hint})")
+    }
+
+    /// The open connection, or a new one. Waiting callers share the one that is being made.
+    async fn session(&self, name: &Hostname, host: &Host) -> Result<Arc<Session>> {
+        let mut open = host.session.lock().await;
+        if let Some(session) = &*open {
+            return Ok(session.clone());
+        }
+        let session = Arc::new(self.connect(name).await?);
+        *open = Some(session.clone());
+        Ok(session)
+    }
+
+    async fn forget(host: &Host, broken: &Arc<Session>) {
+        let mut open = host.session.lock().await;
+        if open.as_ref().is_some_and(|session| Arc::ptr_eq(session, broken)) {
+            *open = None;
+        }
+    }
+
+    /// Starts the script. A connection that turns out to be dead is made anew, once: nothing was
+    /// started over it, and scripts may be repeated anyway.
+    async fn start(
+        &self,
+        name: &Hostname,
+        host: &Host,
+        text: &str,
+    ) -> Result<(Arc<Session>, openssh::Child<Arc<Session>>)> {
+        let mut fresh = false;
+        loop {
+            let session = self.session(name, host).await?;
+            let shell = if self.settings.sudo { "sudo" } else { "/bin/sh" };
+            let mut command = session.clone().arc_command(shell);
+            if self.settings.sudo {
+                command.args(["-n", "--", "/bin/sh"]);
+            }
+            command.args(["-c", text]);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            match command.spawn().await {
+                Ok(child) => return Ok((session, child)),
+                Err(error) => {
+                    Self::forget(host, &session).await;
+                    if fresh {
+                        let why = format!("ssh session: {}", chain(&error));
+                        return Err(NodeError::Unreachable { host: name.clone(), why });
+                    }
+                    fresh = true;
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Remote for Ssh {
+    async fn run(&self, name: &Hostname, script: &Script) -> Result<Vec<Ran>> {
+        let host = self.host(name);
+        let rendered = render::Rendered::new(name, script)?;
+        let closed = |_| NodeError::Refused("the server is shutting down".into());
+        let _permit = host.permits.acquire().await.map_err(closed)?;
+        let (session, child) = self.start(name, &host, &rendered.text).await?;
+
+        let wait = if script.lock.is_some() { render::LOCK_WAIT } else { Duration::ZERO };
+        let limit = script.timeout() + wait + GRACE;
+        let in_doubt = |why: String| NodeError::InDoubt {
+            host: name.clone(),
+            command: script.to_string(),
+            why,
+        };
+        match tokio::time::timeout(limit, child.wait_with_output()).await {
+            Ok(Ok(output)) => {
+                let out = String::from_utf8_lossy(&output.stdout);
+                let err = String::from_utf8_lossy(&output.stderr);
+                rendered.read(output.status.code(), &out, &err)
+            }
+            // The library turns status 127 into an error: no shell, or no sudo on the node.
+            Ok(Err(openssh::Error::Remote(error))) => Err(NodeError::Failed {
+                host: name.clone(),
+                command: if self.settings.sudo { "sudo -n -- /bin/sh" } else { "/bin/sh" }.into(),
+                status: 127,
+                stderr: error.to_string(),
+            }),
+            Ok(Err(error)) => {
+                Self::forget(&host, &session).await;
+                Err(in_doubt(format!("connection lost: {}", chain(&error))))
+            }
+            Err(_) => {
+                Self::forget(&host, &session).await;
+                Err(in_doubt(format!("no answer within {} s", limit.as_secs())))
+            }
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text.replace('\n', " ")
+}

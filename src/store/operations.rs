@@ -1,0 +1,345 @@
+//! Rows of the journal: operations and their steps, as text; `operation::journal` understands it.
+use super::{WriteTx, claims, now, row};
+use crate::{
+    domain::{NodeId, OperationId},
+    error::Result,
+};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant),* }
+        impl $name {
+            /// The word in the database: never renamed.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+        impl FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text { $($word => Ok(Self::$variant),)* _ => Err(format!("unknown state {text}")) }
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// Where an operation is on its way.
+    OpState {
+        /// Claimed its resources; nothing is planned yet.
+        Accepted = "accepted",
+        /// Going forward.
+        Running = "running",
+        /// Taking back what it did.
+        Unwinding = "unwinding",
+        /// Reached its aim.
+        Done = "done",
+        /// Took everything back.
+        Failed = "failed",
+        /// Could go neither way; it will be tried again.
+        Stuck = "stuck",
+    }
+}
+words! {
+    /// Where a step is on its way.
+    StepState {
+        /// Not begun.
+        Planned = "planned",
+        /// Begun: it may have happened.
+        Running = "running",
+        /// Happened.
+        Done = "done",
+        /// Taken back.
+        Undone = "undone",
+    }
+}
+
+/// An operation's row with its steps.
+#[derive(Clone, Debug)]
+pub struct OperationRow {
+    /// Its identity, and that of its queue entry.
+    pub id: OperationId,
+    /// JSON of the operation.
+    pub params: String,
+    /// Where it is.
+    pub state: OpState,
+    /// Number of the present attempt, from 1.
+    pub attempt: i64,
+    /// Nodes that failed in earlier attempts.
+    pub avoid: BTreeSet<NodeId>,
+    /// Why it failed or is stuck.
+    pub error: Option<String>,
+    /// In their order.
+    pub steps: Vec<StepRow>,
+}
+
+/// A step's row.
+#[derive(Clone, Debug)]
+pub struct StepRow {
+    /// Steps of one stage run side by side.
+    pub stage: i64,
+    /// JSON of the step.
+    pub step: String,
+    /// Where it is.
+    pub state: StepState,
+    /// JSON of what it found out.
+    pub output: String,
+}
+
+/// What a client that polls needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Where the operation is.
+    pub state: OpState,
+    /// Where its result is to be found.
+    pub location: Option<String>,
+    /// Why it failed or is stuck.
+    pub error: Option<String>,
+}
+
+/// Adds an accepted operation.
+///
+/// # Errors
+/// The database fails.
+pub async fn insert(tx: &mut WriteTx, id: OperationId, kind: &str, params: &str) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO operations (id, kind, params, state, created_at) \
+         VALUES (?, ?, ?, 'accepted', ?)",
+    )
+    .bind(id.to_string())
+    .bind(kind)
+    .bind(params)
+    .bind(now())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Replaces the parameters, once an operation has looked around.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_params(tx: &mut WriteTx, id: OperationId, params: &str) -> Result<()> {
+    sqlx::query("UPDATE operations SET params = ? WHERE id = ?")
+        .bind(params)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Forgets an operation that was refused before it began, claims and all.
+///
+/// # Errors
+/// The database fails.
+pub async fn forget(tx: &mut WriteTx, id: OperationId) -> Result<()> {
+    sqlx::query("DELETE FROM operations WHERE id = ?")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Writes down what is going to be done, replacing an earlier plan.
+///
+/// # Errors
+/// The database fails.
+pub async fn plan(tx: &mut WriteTx, id: OperationId, steps: &[(i64, String)]) -> Result<()> {
+    sqlx::query("DELETE FROM operation_steps WHERE operation = ?")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    for (seq, (stage, step)) in (0_i64..).zip(steps) {
+        sqlx::query(
+            "INSERT INTO operation_steps (operation, seq, stage, step, state, changed_at) \
+             VALUES (?, ?, ?, ?, 'planned', ?)",
+        )
+        .bind(id.to_string())
+        .bind(seq)
+        .bind(stage)
+        .bind(step)
+        .bind(now())
+        .execute(&mut **tx)
+        .await?;
+    }
+    set_state(tx, id, OpState::Running, None).await
+}
+
+/// Sets the state; an error that is given replaces an earlier one.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_state(
+    tx: &mut WriteTx,
+    id: OperationId,
+    state: OpState,
+    error: Option<&str>,
+) -> Result<()> {
+    sqlx::query("UPDATE operations SET state = ?, error = coalesce(?, error) WHERE id = ?")
+        .bind(state.as_str())
+        .bind(error)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Puts the operation to rest: its claims are free, its result stays readable.
+///
+/// # Errors
+/// The database fails.
+pub async fn finish(
+    tx: &mut WriteTx,
+    id: OperationId,
+    state: OpState,
+    location: Option<&str>,
+) -> Result<()> {
+    sqlx::query("UPDATE operations SET state = ?, location = ?, finished_at = ? WHERE id = ?")
+        .bind(state.as_str())
+        .bind(location)
+        .bind(now())
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    claims::release(tx, id).await
+}
+
+/// Begins another attempt, away from these nodes.
+///
+/// # Errors
+/// The database fails.
+pub async fn next_attempt(
+    tx: &mut WriteTx,
+    id: OperationId,
+    avoid: &BTreeSet<NodeId>,
+) -> Result<()> {
+    sqlx::query("UPDATE operations SET attempt = attempt + 1, avoid = ? WHERE id = ?")
+        .bind(row::to_json(avoid)?)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Sets the state of one step, and its output if there is one.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_step(
+    tx: &mut WriteTx,
+    id: OperationId,
+    seq: usize,
+    state: StepState,
+    output: Option<&str>,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE operation_steps SET state = ?, output = coalesce(?, output), changed_at = ? \
+         WHERE operation = ? AND seq = ?",
+    )
+    .bind(state.as_str())
+    .bind(output)
+    .bind(now())
+    .bind(id.to_string())
+    .bind(i64::try_from(seq).unwrap_or(i64::MAX))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The operation with its steps.
+///
+/// # Errors
+/// The database fails.
+pub async fn load(db: &mut SqliteConnection, id: OperationId) -> Result<Option<OperationRow>> {
+    let found =
+        sqlx::query("SELECT id, params, state, attempt, avoid, error FROM operations WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(&mut *db)
+            .await?;
+    let Some(found) = found else { return Ok(None) };
+    let steps = sqlx::query(
+        "SELECT stage, step, state, output FROM operation_steps WHERE operation = ? ORDER BY seq",
+    )
+    .bind(id.to_string())
+    .fetch_all(db)
+    .await?;
+    Ok(Some(OperationRow {
+        id,
+        params: found.try_get("params")?,
+        state: row::parsed(&found, "state")?,
+        attempt: found.try_get("attempt")?,
+        avoid: row::json(&found, "avoid")?,
+        error: found.try_get("error")?,
+        steps: steps.iter().map(step).collect::<Result<_>>()?,
+    }))
+}
+
+fn step(row: &SqliteRow) -> Result<StepRow> {
+    Ok(StepRow {
+        stage: row.try_get("stage")?,
+        step: row.try_get("step")?,
+        state: row::parsed(row, "state")?,
+        output: row.try_get("output")?,
+    })
+}
+
+/// Where the operation is, for a client that polls.
+///
+/// # Errors
+/// The database fails.
+pub async fn progress(db: &mut SqliteConnection, id: OperationId) -> Result<Option<Progress>> {
+    let found = sqlx::query("SELECT state, location, error FROM operations WHERE id = ?")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some(Progress {
+        state: row::parsed(&row, "state")?,
+        location: row.try_get("location")?,
+        error: row.try_get("error")?,
+    }))
+}
+
+/// Operations that are not at rest, the oldest first.
+///
+/// # Errors
+/// The database fails.
+pub async fn unfinished(db: &mut SqliteConnection) -> Result<Vec<OperationId>> {
+    let rows = sqlx::query("SELECT id FROM operations WHERE finished_at IS NULL ORDER BY rowid")
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|r| row::parsed(r, "id")).collect()
+}
+
+/// Operations that could go neither way, the oldest first.
+///
+/// # Errors
+/// The database fails.
+pub async fn stuck(db: &mut SqliteConnection) -> Result<Vec<OperationId>> {
+    let rows = sqlx::query("SELECT id FROM operations WHERE state = 'stuck' ORDER BY rowid")
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|r| row::parsed(r, "id")).collect()
+}
+
+/// Forgets operations that ended before this time; how many.
+///
+/// # Errors
+/// The database fails.
+pub async fn forget_finished(tx: &mut WriteTx, before: i64) -> Result<u64> {
+    let done = sqlx::query("DELETE FROM operations WHERE finished_at < ?")
+        .bind(before)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected())
+}
