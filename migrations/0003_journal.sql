@@ -23,7 +23,7 @@ CREATE TABLE operation_steps (
     stage      INTEGER NOT NULL,
     step       TEXT NOT NULL CHECK (json_valid(step)),
     state      TEXT NOT NULL CHECK (state IN ('planned', 'running', 'done', 'undone')),
-    output     TEXT NOT NULL DEFAULT 'null' CHECK (json_valid(output)),
+    output     TEXT CHECK (output IS NULL OR json_valid(output)),
     changed_at INTEGER NOT NULL,
     PRIMARY KEY (operation, seq)
 ) STRICT;

@@ -7,6 +7,9 @@ use crate::{node::NodeError, placement::Refusal};
 /// Why a request or an operation did not succeed. The HTTP status stands on each variant.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// 401: the token is missing or wrong, or its owner may not do this.
+    #[error("{0}")]
+    Unauthorized(String),
     /// 404: nothing has this id.
     #[error("{0}")]
     NotFound(String),
@@ -25,6 +28,9 @@ pub enum Error {
     /// 429: too many operations are running.
     #[error("Server busy. Retry operation later.")]
     Busy,
+    /// 503: changes are not allowed at present.
+    #[error("Service disabled for maintenance")]
+    Maintenance,
     /// 503: the server is ending.
     #[error("The server is shutting down. Retry operation later.")]
     ShuttingDown,
@@ -62,6 +68,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self {
             Self::Invalid(_) => 400,
+            Self::Unauthorized(_) => 401,
             Self::NotFound(_) => 404,
             Self::Conflict(_) => 409,
             Self::TooLarge(_) => 413,
@@ -73,7 +80,7 @@ impl Error {
             | Self::Node(_)
             | Self::Store(_)
             | Self::Record(_) => 500,
-            Self::ShuttingDown => 503,
+            Self::Maintenance | Self::ShuttingDown => 503,
         }
     }
     /// The same, introduced by what was being attempted, if the status is 500.

@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod cluster;
 pub mod device;
+pub mod json;
 pub mod node;
 pub mod topology;
 pub mod volume;

@@ -1,1 +1,131 @@
-fn main() {}
+//! The one binary: server, demonstration and command line, by its first argument or its name.
+use anyhow::Result;
+use brickyard::{
+    cli,
+    config::{Config, Overrides},
+    demo, serve,
+    telemetry::{self, LogFormat},
+};
+use clap::{Args, Parser, Subcommand};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Makes GlusterFS volumes on demand: the drop-in successor of Heketi.
+#[derive(Parser)]
+#[command(name = "brickyard", version, propagate_version = true, arg_required_else_help = true)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(Serve),
+    /// Run a server on simulated storage nodes, with a topology loaded: to try things out.
+    Demo(demo::Options),
+    /// The command line of Heketi; the same as calling this program by the name heketi-cli.
+    #[command(disable_help_flag = true)]
+    Cli {
+        /// What heketi-cli would get.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<OsString>,
+    },
+}
+
+/// What `serve` takes; `heketi`, the name of Heketi's server, takes the same.
+#[derive(Args)]
+struct Serve {
+    /// Configuration file, in the format of heketi.json.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Answer everybody without a token.
+    #[arg(long)]
+    disable_auth: bool,
+    /// Address to listen on, instead of the configured port on all addresses.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// SQLite file; made if need be.
+    #[arg(long, value_name = "FILE", env = "BRICKYARD_DATABASE")]
+    database: Option<PathBuf>,
+    /// How nodes are reached: ssh, or sim for simulated ones.
+    #[arg(long, value_name = "NAME")]
+    executor: Option<String>,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t, env = "BRICKYARD_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: LogFormat,
+}
+
+/// Heketi's server, called by its name.
+#[derive(Parser)]
+#[command(name = "heketi", version, disable_version_flag = true)]
+struct Heketi {
+    #[command(flatten)]
+    serve: Serve,
+    /// Print the version.
+    #[arg(short, long)]
+    version: bool,
+}
+
+fn main() -> ExitCode {
+    let mut argv: Vec<OsString> = std::env::args_os().collect();
+    let called = argv.first().map(PathBuf::from);
+    match called.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()) {
+        Some("heketi-cli") => cli::main(argv),
+        Some("heketi") => {
+            let heketi = Heketi::parse();
+            if heketi.version {
+                return print_version();
+            }
+            ended(run(heketi.serve))
+        }
+        _ if argv.get(1).is_some_and(|word| word == "cli") => {
+            argv.splice(..2, [OsString::from("brickyard cli")]);
+            cli::main(argv)
+        }
+        _ => match Program::parse().command {
+            Command::Serve(options) => ended(run(options)),
+            Command::Demo(options) => ended(demo::run(options)),
+            Command::Cli { arguments } => {
+                cli::main([OsString::from("brickyard cli")].into_iter().chain(arguments))
+            }
+        },
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is what was asked for")]
+fn print_version() -> ExitCode {
+    println!("Brickyard {}", serve::VERSION);
+    ExitCode::SUCCESS
+}
+
+fn run(options: Serve) -> Result<()> {
+    let overrides = Overrides {
+        config: options.config,
+        disable_auth: options.disable_auth,
+        database: options.database,
+        executor: options.executor,
+    };
+    let config = Config::load(&overrides, |name| std::env::var(name).ok())?;
+    telemetry::start(&config.log_level, options.log_format);
+    runtime()?.block_on(serve::run(config, options.listen))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+#[expect(clippy::print_stderr, reason = "the log may not have been started")]
+fn ended(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("brickyard: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Empty options exist in Heketi's answers (an unset configuration string contributes one); they
 /// are kept for display and skipped when options are set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VolumeOption(String);
 

@@ -58,8 +58,12 @@ impl Gib {
 }
 
 impl fmt::Display for Kib {
+    /// GiB with two digits from one GiB on: the number is for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} KiB", self.0)
+        match self.whole_gib() {
+            Gib(0) => write!(f, "{} KiB", self.0),
+            Gib(whole) => write!(f, "{whole}.{:02} GiB", self.0 % Gib::KIB * 100 / Gib::KIB),
+        }
     }
 }
 impl fmt::Display for Gib {

@@ -180,6 +180,19 @@ pub fn read_group(script: Script, tools: &Tools, device: DeviceId, name: &Device
     script.then(pvs).then_try(links).then(lvm(tools, ["vgdisplay", "-c", &group(device)]))
 }
 
+/// Asks whether the device is a physical volume; see [`found_pv`].
+#[must_use]
+pub fn read_pv(script: Script, tools: &Tools, name: &DeviceName) -> Script {
+    let fields = "pv_name,pv_uuid,vg_name";
+    script.then_try(lvm(tools, ["pvs", "-o", fields, "--reportformat=json", name.as_str()]))
+}
+
+/// The UUID of the physical volume that [`read_pv`] found, if it found one.
+#[must_use]
+pub fn found_pv(ran: &Ran) -> Option<String> {
+    parse_pvs(&ran.stdout).ok().filter(|_| ran.ok())
+}
+
 /// Understands the last lines of a script that ends with [`read_group`].
 ///
 /// # Errors

@@ -124,8 +124,6 @@ pub struct Tools {
     pub gluster_timeout: u32,
     /// `snap-max-hard-limit`, set on each peer probe when above 0.
     pub snapshot_limit: u32,
-    /// Spread data over new bricks after an expansion.
-    pub rebalance: bool,
 }
 
 impl Default for Tools {
@@ -142,7 +140,6 @@ impl Default for Tools {
             backup_lvm_metadata: false,
             gluster_timeout: 600,
             snapshot_limit: 0,
-            rebalance: true,
         }
     }
 }

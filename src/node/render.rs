@@ -114,7 +114,8 @@ impl<'a> Rendered<'a> {
 
     fn failed(&self, line: &Line, status: i32, out: &str, err: &str) -> NodeError {
         // gluster tells some of its errors on standard output.
-        let said = if err.trim().is_empty() { out } else { err };
+        let err = without_greeting(err);
+        let said = if err.trim().is_empty() { out } else { &err };
         NodeError::Failed {
             host: self.host.clone(),
             command: line.cmd.to_string(),
@@ -155,6 +156,13 @@ impl<'a> Rendered<'a> {
         }
         pieces
     }
+}
+
+/// A session of gluster greets on standard error, whatever follows.
+fn without_greeting(err: &str) -> String {
+    let lines: Vec<_> =
+        err.lines().filter(|l| !l.starts_with("Welcome to gluster prompt")).collect();
+    lines.join("\n")
 }
 
 fn command(host: &Hostname, cmd: &Cmd) -> Result<String> {

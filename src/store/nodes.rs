@@ -53,7 +53,9 @@ pub enum NameKind {
     Storage,
 }
 impl NameKind {
-    fn as_str(self) -> &'static str {
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Manage => "manage",
             Self::Storage => "storage",

@@ -92,8 +92,8 @@ pub struct StepRow {
     pub step: String,
     /// Where it is.
     pub state: StepState,
-    /// JSON of what it found out.
-    pub output: String,
+    /// JSON of what it found out, once it has ended.
+    pub output: Option<String>,
 }
 
 /// What a client that polls needs to know.
@@ -214,16 +214,24 @@ pub async fn finish(
     claims::release(tx, id).await
 }
 
-/// Begins another attempt, away from these nodes.
+/// Counts another attempt.
 ///
 /// # Errors
 /// The database fails.
-pub async fn next_attempt(
-    tx: &mut WriteTx,
-    id: OperationId,
-    avoid: &BTreeSet<NodeId>,
-) -> Result<()> {
-    sqlx::query("UPDATE operations SET attempt = attempt + 1, avoid = ? WHERE id = ?")
+pub async fn next_attempt(tx: &mut WriteTx, id: OperationId) -> Result<()> {
+    sqlx::query("UPDATE operations SET attempt = attempt + 1 WHERE id = ?")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Remembers which nodes the next attempt is to leave out.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_avoid(tx: &mut WriteTx, id: OperationId, avoid: &BTreeSet<NodeId>) -> Result<()> {
+    sqlx::query("UPDATE operations SET avoid = ? WHERE id = ?")
         .bind(row::to_json(avoid)?)
         .bind(id.to_string())
         .execute(&mut **tx)

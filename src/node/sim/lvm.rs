@@ -7,7 +7,11 @@ pub(super) fn execute(node: &mut Node, disk: Kib, argv: &[&str]) -> Outcome {
     match argv {
         ["pvcreate", .., device] => pvcreate(node, device),
         ["pvremove", .., device] => pvremove(node, device),
-        ["pvs", rest @ ..] => Ok(pvs(node, rest)),
+        ["pvs", rest @ ..] if rest.contains(&"--select") => Ok(pvs(node, rest)),
+        ["pvs", .., device] => match resolve(node, device) {
+            Some(name) => Ok(pv_report(&[(&name, &node.pvs[&name])])),
+            None => Err(format!("Failed to find physical volume \"{device}\".")),
+        },
         ["vgcreate", rest @ .., group, device] => vgcreate(node, disk, rest, group, device),
         ["vgremove", .., group] => vgremove(node, group),
         ["vgs", rest @ ..] => {
@@ -70,15 +74,16 @@ fn pvremove(node: &mut Node, device: &str) -> Outcome {
 
 fn pvs(node: &Node, argv: &[&str]) -> String {
     let group = select(argv, "vg_name");
-    let rows: Vec<_> = node
-        .pvs
-        .iter()
-        .filter(|(_, pv)| pv.group.as_deref() == Some(group.as_str()))
-        .map(
-            |(name, pv)| serde_json::json!({"pv_name": name, "pv_uuid": pv.uuid, "vg_name": group}),
-        )
-        .collect();
-    serde_json::json!({"report": [{"pv": rows}]}).to_string()
+    let in_group = |(_, pv): &(&String, &Pv)| pv.group.as_deref() == Some(group.as_str());
+    pv_report(&node.pvs.iter().filter(in_group).collect::<Vec<_>>())
+}
+
+fn pv_report(pvs: &[(&String, &Pv)]) -> String {
+    let row = |(name, pv): &(&String, &Pv)| {
+        let group = pv.group.as_deref().unwrap_or_default();
+        serde_json::json!({"pv_name": name, "pv_uuid": pv.uuid, "vg_name": group})
+    };
+    serde_json::json!({"report": [{"pv": pvs.iter().map(row).collect::<Vec<_>>()}]}).to_string()
 }
 
 fn vgcreate(node: &mut Node, disk: Kib, argv: &[&str], group: &str, device: &str) -> Outcome {

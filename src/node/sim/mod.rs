@@ -125,7 +125,9 @@ impl Sim {
 
     fn save(&self) {
         let Some(file) = &self.file else { return };
-        let text = serde_json::to_vec(&*self.world()).unwrap_or_default();
+        // Held until the file is in place: two savers must not take turns on it.
+        let world = self.world();
+        let text = serde_json::to_vec(&*world).unwrap_or_default();
         let fresh = file.with_extension("new");
         let saved = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, file));
         if let Err(error) = saved {

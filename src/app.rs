@@ -1,0 +1,38 @@
+//! The application: everything a request may need, built once in `main`.
+use crate::{
+    http::{Gate, Keys},
+    operation::Operations,
+    store::Store,
+};
+use std::{ops::Deref, sync::Arc};
+
+/// Shared by all requests.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What the application is made of.
+pub struct Parts {
+    /// What is known.
+    pub store: Store,
+    /// What is being done.
+    pub operations: Operations,
+    /// What is allowed at present.
+    pub gate: Gate,
+    /// Whose tokens are taken; none when authentication is off.
+    pub keys: Option<Keys>,
+}
+
+impl App {
+    /// An application of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

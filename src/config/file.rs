@@ -1,0 +1,134 @@
+//! heketi.json as it is written (config.md 1): every key optional, of just the listed type.
+use super::ConfigError;
+use crate::lenient;
+use serde::Deserialize;
+use std::path::Path;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct File {
+    pub(super) port: String,
+    pub(super) use_auth: Option<bool>,
+    pub(super) jwt: Jwt,
+    pub(super) enable_tls: bool,
+    pub(super) backup_db_to_kube_secret: bool,
+    pub(super) profiling: bool,
+    pub(super) default_state: String,
+    pub(super) glusterfs: Glusterfs,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Jwt {
+    pub(super) admin: Issuer,
+    pub(super) user: Issuer,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Issuer {
+    pub(super) key: String,
+}
+impl std::fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Issuer(secret)")
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Glusterfs {
+    pub(super) db: String,
+    pub(super) db_read_only: bool,
+    pub(super) executor: String,
+    pub(super) loglevel: String,
+    pub(super) brick_max_size_gb: u64,
+    pub(super) brick_min_size_gb: u64,
+    pub(super) max_bricks_per_volume: usize,
+    pub(super) average_file_size_kb: u64,
+    pub(super) pre_request_volume_options: String,
+    pub(super) post_request_volume_options: String,
+    pub(super) block_hosting_volume_options: String,
+    pub(super) zone_checking: String,
+    pub(super) max_volumes_per_cluster: i64,
+    pub(super) max_inflight_operations: usize,
+    pub(super) disable_background_cleaner: bool,
+    pub(super) refresh_time_background_cleaner: u64,
+    pub(super) start_time_background_cleaner: u64,
+    pub(super) operation_retry_limits: RetryLimits,
+    pub(super) sshexec: SshExec,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RetryLimits {
+    pub(super) volume_create: i64,
+}
+
+/// `sshexec`; the last three keys are ours.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SshExec {
+    pub(super) keyfile: String,
+    pub(super) user: String,
+    pub(super) port: String,
+    pub(super) common: Common,
+    pub(super) host_keys: String,
+    pub(super) connect_timeout: u64,
+    pub(super) keepalive: u64,
+}
+
+/// The keys of every executor.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Common {
+    pub(super) fstab: String,
+    pub(super) mountopts: String,
+    pub(super) sudo: bool,
+    pub(super) snapshot_limit: u32,
+    pub(super) backup_lvm_metadata: bool,
+    pub(super) gluster_cli_timeout: u32,
+    pub(super) pv_data_alignment: String,
+    pub(super) vg_physicalextentsize: String,
+    pub(super) lv_chunksize: String,
+    pub(super) xfs_sw: u32,
+    pub(super) xfs_su: u32,
+    pub(super) lvm_wrapper: String,
+}
+
+/// Two structs read from one object: `serde(flatten)` would lose the leniency about names.
+impl<'de> Deserialize<'de> for SshExec {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Own {
+            keyfile: String,
+            user: String,
+            port: String,
+            host_keys: String,
+            connect_timeout: u64,
+            keepalive: u64,
+        }
+        let value = serde_json::Value::deserialize(from)?;
+        let wrong = |e: lenient::Unreadable| serde::de::Error::custom(e);
+        let own: Own = lenient::from_value(&value).map_err(wrong)?;
+        Ok(Self {
+            keyfile: own.keyfile,
+            user: own.user,
+            port: own.port,
+            common: lenient::from_value(&value).map_err(wrong)?,
+            host_keys: own.host_keys,
+            connect_timeout: own.connect_timeout,
+            keepalive: own.keepalive,
+        })
+    }
+}
+
+impl File {
+    pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read(path)
+            .map_err(|e| ConfigError::Unreadable { path: shown.clone(), why: e.to_string() })?;
+        lenient::from_slice(&text)
+            .map_err(|e| ConfigError::Unparsable { path: shown, why: e.to_string() })
+    }
+}

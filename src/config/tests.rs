@@ -1,0 +1,167 @@
+use super::*;
+use std::collections::HashMap;
+
+fn load(json: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heketi.json");
+    std::fs::write(&path, json).unwrap();
+    let map: HashMap<String, String> =
+        variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let overrides = Overrides { config: Some(path), ..Overrides::default() };
+    Config::load(&overrides, |name| map.get(name).cloned())
+}
+const KEYS: [(&str, &str); 2] = [("HEKETI_ADMIN_KEY", "a"), ("HEKETI_USER_KEY", "u")];
+
+fn with_keys(json: &str, more: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    load(json, &[&KEYS, more].concat())
+}
+fn ssh_of(config: Config) -> ssh::Settings {
+    let Executor::Ssh(ssh) = config.executor else { panic!("not ssh") };
+    ssh
+}
+
+#[test]
+fn no_file_at_all_is_fine() {
+    let config = Config::load(&Overrides { disable_auth: true, ..Overrides::default() }, |_| None);
+    let config = config.unwrap();
+    assert_eq!(config.port, 8080);
+    assert_eq!(config.database, PathBuf::from("brickyard.db"));
+    assert_eq!(config.tools, Tools::default());
+    let ssh = ssh_of(config);
+    assert_eq!((ssh.user.as_str(), ssh.port, ssh.sudo), ("heketi", 22, false));
+    assert_eq!(ssh.host_keys, HostKeys::AcceptNew("known_hosts".into()));
+}
+
+#[test]
+fn without_keys_it_says_what_to_set() {
+    let error = load("{}", &[]).unwrap_err().to_string();
+    for word in
+        ["HEKETI_ADMIN_KEY", "HEKETI_USER_KEY", "jwt.admin.key", "--disable-auth", "use_auth"]
+    {
+        assert!(error.contains(word), "{error}");
+    }
+    let half = load("{}", &KEYS[..1]).unwrap_err();
+    assert_eq!(half, ConfigError::NoKeys { missing: "user key" });
+    let file = r#"{"jwt":{"admin":{"key":"a"},"user":{"key":"u"}}}"#;
+    assert!(matches!(load(file, &[]).unwrap().auth, Auth::Keys(_)));
+}
+
+#[test]
+fn only_an_explicit_word_switches_authentication_off() {
+    let off = |json, variables: &[(&str, &str)]| {
+        matches!(load(json, variables).map(|c| c.auth), Ok(Auth::Off(_)))
+    };
+    assert!(off(r#"{"use_auth": false}"#, &[]));
+    assert!(off("{}", &[("HEKETI_DISABLE_AUTH", "true")]));
+    assert!(!off(r#"{"use_auth": true}"#, &KEYS));
+    assert!(!off("{}", &[("HEKETI_DISABLE_AUTH", "1")]));
+    assert!(!off(r#"{"use_auth": null}"#, &KEYS));
+}
+
+#[test]
+fn keys_match_in_any_case_and_unknown_ones_are_ignored() {
+    let json = r#"{"_port_comment": "x", "Port": "9000", "GlusterFS": {"Executor": "mock",
+        "SSHExec": {"KeyFile": "/k"}, "allocator": "simple"}, "more": [1]}"#;
+    let config = with_keys(json, &[]).unwrap();
+    assert_eq!(config.port, 9000);
+    assert!(matches!(config.executor, Executor::Sim(size) if size == Kib(500 * 1024 * 1024)));
+}
+
+#[test]
+fn the_environment_beats_the_file() {
+    let json = r#"{"port": "9000", "glusterfs": {"db": "/data/other.db", "executor": "mock",
+        "sshexec": {"user": "storage", "port": "2222", "sudo": true, "fstab": "/x"}}}"#;
+    let variables = [
+        ("HEKETI_HTTP_PORT", "9001"),
+        ("HEKETI_EXECUTOR", "ssh"),
+        ("HEKETI_SSH_USER", "root"),
+        ("HEKETI_SSH_KEYFILE", "/key/id_rsa"),
+        ("HEKETI_FSTAB", "/var/lib/heketi/fstab"),
+        ("HEKETI_SNAPSHOT_LIMIT", "14"),
+        ("HEKETI_DB_PATH", "/var/lib/heketi/heketi.db"),
+        ("HEKETI_GLUSTER_CLI_TIMEOUT", "900"),
+        ("HEKETI_GLUSTERAPP_REBALANCE_ON_EXPANSION", "false"),
+        ("HEKETI_GLUSTER_MAX_VOLUMES_PER_CLUSTER", "-1"),
+        ("HEKETI_MAX_INFLIGHT_OPERATIONS", "20"),
+        ("HEKETI_PRE_REQUEST_VOLUME_OPTIONS", "a b,c d"),
+        ("HEKETI_ZONE_CHECKING", "strict"),
+    ];
+    let config = with_keys(json, &variables).unwrap();
+    assert_eq!(
+        (config.port, config.tools.gluster_timeout, config.tools.snapshot_limit),
+        (9001, 900, 14)
+    );
+    assert_eq!(config.tools.fstab, "/var/lib/heketi/fstab");
+    assert_eq!(config.database, PathBuf::from("/var/lib/heketi/brickyard.db"));
+    let operations = &config.operations;
+    assert!(!operations.rebalance && operations.strict_zones);
+    assert_eq!((operations.max_volumes_per_cluster, operations.max_in_flight), (None, 20));
+    assert_eq!(operations.pre_request_options.len(), 2);
+    let ssh = ssh_of(config);
+    assert_eq!((ssh.user.as_str(), ssh.port, ssh.sudo), ("root", 2222, true));
+    assert_eq!(ssh.key_file, Some(PathBuf::from("/key/id_rsa")));
+}
+
+#[test]
+fn wrong_values_name_their_key() {
+    for (json, key) in [
+        ("{", "EOF"),
+        (r#"{"port": 8080}"#, "port: invalid type"),
+        (r#"{"port": "http"}"#, "port: `http`"),
+        (r#"{"use_auth": "no"}"#, "use_auth"),
+        (r#"{"default_state": "off"}"#, "default_state"),
+        (r#"{"enable_tls": true}"#, "enable_tls"),
+        (r#"{"glusterfs": {"executor": "telnet"}}"#, "glusterfs.executor"),
+        (r#"{"glusterfs": {"brick_min_size_gb": "1"}}"#, "glusterfs.brick_min_size_gb"),
+        (r#"{"glusterfs": {"brick_min_size_gb": 9, "brick_max_size_gb": 2}}"#, "brick_min_size_gb"),
+        (r#"{"glusterfs": {"sshexec": {"xfs_su": "64"}}}"#, "glusterfs.sshexec"),
+        (r#"{"glusterfs": {"sshexec": {"port": "x"}}}"#, "glusterfs.sshexec.port"),
+        (r#"{"glusterfs": {"sshexec": {"host_keys": "x"}}}"#, "glusterfs.sshexec.host_keys"),
+    ] {
+        let error = with_keys(json, &[]).unwrap_err().to_string();
+        assert!(error.contains(key), "{json}: {error}");
+    }
+    for variable in
+        ["HEKETI_HTTP_PORT", "HEKETI_GLUSTER_CLI_TIMEOUT", "HEKETI_MAX_INFLIGHT_OPERATIONS"]
+    {
+        let error = with_keys("{}", &[(variable, "many")]).unwrap_err().to_string();
+        assert!(error.contains(variable), "{error}");
+    }
+}
+
+#[test]
+fn known_hosts_make_the_check_strict() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("known");
+    std::fs::write(&file, "").unwrap();
+    let strict = with_keys("{}", &[("SSH_KNOWN_HOSTS", file.to_str().unwrap())]).unwrap();
+    assert_eq!(ssh_of(strict).host_keys, HostKeys::Strict(vec![file]));
+    let error = with_keys("{}", &[("SSH_KNOWN_HOSTS", "/nonexistent")]).unwrap_err();
+    assert!(error.to_string().contains("SSH_KNOWN_HOSTS"), "{error}");
+}
+
+#[test]
+fn keys_are_never_printed() {
+    let config =
+        load(r#"{"jwt":{"admin":{"key":"geheim"},"user":{"key":"geheim"}}}"#, &[]).unwrap();
+    assert!(!format!("{config:?}").contains("geheim"));
+}
+
+#[test]
+fn a_heketi_database_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("heketi.db");
+    let mut page = vec![0_u8; 4096];
+    page[16..20].copy_from_slice(&0xED0C_DAED_u32.to_le_bytes());
+    std::fs::write(&old, &page).unwrap();
+    let variables = [("HEKETI_DB_PATH", old.to_str().unwrap())];
+    let config = with_keys("{}", &variables).unwrap();
+    assert_eq!(config.heketi_database.as_deref(), Some(old.as_path()));
+    assert_eq!(config.database, folder.path().join("brickyard.db"));
+    std::fs::write(folder.path().join("brickyard.db"), "x").unwrap();
+    assert_eq!(with_keys("{}", &variables).unwrap().heketi_database, None);
+    let renamed = folder.path().join("my.db");
+    std::fs::write(&renamed, &page).unwrap();
+    let config = with_keys("{}", &[("HEKETI_DB_PATH", renamed.to_str().unwrap())]).unwrap();
+    assert_ne!(config.database, renamed, "a BoltDB file is never written to");
+}

@@ -1,0 +1,73 @@
+//! Answers in Heketi's form: JSON with its escapes, plain text errors, accepted operations.
+use crate::{api, domain::OperationId, error::Error};
+use axum::{
+    body::Body,
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// A value as JSON, ended by a line break.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        let json = [(header::CONTENT_TYPE, "application/json; charset=UTF-8")];
+        match api::json::compact(&self.0) {
+            Ok(text) => (json, format!("{text}\n")).into_response(),
+            Err(e) => error(&Error::Record(e.to_string())),
+        }
+    }
+}
+
+/// An error: its status and its text, ended by a line break.
+pub(super) fn error(error: &Error) -> Response {
+    if error.status() == 500 {
+        tracing::warn!(%error, "answered 500");
+    }
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, format!("{error}\n")).into_response()
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        if let Self::Unparsable(detail) = &self {
+            tracing::info!(detail, "request unable to be parsed");
+        }
+        error(&self)
+    }
+}
+
+/// An operation that goes on in the background: 202 and where to ask for it.
+pub(super) struct Accepted(pub(super) OperationId, pub(super) Method);
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        let Self(id, method) = self;
+        let to = format!("/queue/{id}");
+        let mut response = (StatusCode::ACCEPTED, located(&to), Body::empty()).into_response();
+        if method == Method::GET {
+            link(&mut response, &to, "Accepted");
+        }
+        response
+    }
+}
+
+/// A `Location` header.
+pub(super) fn located(to: &str) -> [(header::HeaderName, HeaderValue); 1] {
+    let value = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/"));
+    [(header::LOCATION, value)]
+}
+
+/// The small page that Go's server adds to answers with a `Location`.
+pub(super) fn link(response: &mut Response, to: &str, words: &str) {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    let to =
+        to.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
+    *response.body_mut() = Body::from(format!("<a href=\"{to}\">{words}</a>.\n\n"));
+}

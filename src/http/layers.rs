@@ -1,0 +1,139 @@
+//! What every request passes on its way in, in Heketi's order (api.md 1): panics are caught, the
+//! request is logged, the token, the role and the mode are checked, then comes the route.
+use super::{answer, auth, gate, routes};
+use crate::{app::App, error::Error};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use percent_encoding::percent_decode_str;
+use std::{any::Any, time::Instant};
+use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// `/hello` stands outside; everything else goes through the layers.
+pub(super) fn outer(inner: Router, app: App) -> Router {
+    let guarded = inner
+        .layer(middleware::from_fn(quirks))
+        .layer(middleware::from_fn_with_state(app.clone(), gate::check))
+        .layer(middleware::from_fn_with_state(app, auth::check))
+        .layer(middleware::from_fn(log))
+        .layer(CatchPanicLayer::custom(panicked));
+    // Only GET itself, and not HEAD with it: anything else is a request like any other.
+    let other = guarded.clone();
+    let outside = move |request: Request| async move {
+        if *request.method() == Method::GET {
+            return hello();
+        }
+        other.oneshot(request).await.into_response()
+    };
+    Router::new().route("/hello", any(outside)).fallback_service(guarded)
+}
+
+fn hello() -> Response {
+    let text = [(header::CONTENT_TYPE, "text/plain; charset=UTF-8")];
+    (text, "Hello from Heketi").into_response()
+}
+
+async fn log(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let (status, elapsed_ms) = (response.status().as_u16(), started.elapsed().as_millis());
+    // Polling would drown everything else.
+    if path.starts_with("/queue/") && status < 300 {
+        tracing::debug!(%method, path, status, elapsed_ms, "request");
+    } else {
+        tracing::info!(%method, path, status, elapsed_ms, "request");
+    }
+    response
+}
+
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked; this is a defect, please report it");
+    answer::error(&Error::Refused("internal error, see the server's log".into()))
+}
+
+/// Cleans paths, and tells unknown paths from unknown methods as Heketi's router does.
+async fn quirks(request: Request, next: Next) -> Response {
+    let path = decoded(request.uri().path());
+    let clean = cleaned(&path);
+    if clean != path {
+        return moved(request.method(), &clean);
+    }
+    if let Some(shorter) = path.strip_suffix('/').filter(|p| routes::is_known(p)) {
+        return moved(request.method(), shorter);
+    }
+    if !routes::is_known(&path) {
+        return no_such_path().await;
+    }
+    if request.method() == Method::HEAD {
+        return no_such_method().await;
+    }
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().remove(header::ALLOW);
+    }
+    response
+}
+
+/// The path with `%xx` resolved, as tokens sign it.
+pub(super) fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+/// Without double slashes and dot segments; a closing slash stays.
+fn cleaned(path: &str) -> String {
+    let mut kept: Vec<&str> = vec![];
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(kept.pop()),
+            other => kept.push(other),
+        }
+    }
+    let close = if path.ends_with('/') && !kept.is_empty() { "/" } else { "" };
+    format!("/{}{close}", kept.join("/"))
+}
+
+fn moved(method: &Method, to: &str) -> Response {
+    let location = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/"));
+    let mut response = StatusCode::MOVED_PERMANENTLY.into_response();
+    response.headers_mut().insert(header::LOCATION, location);
+    if method == Method::GET {
+        answer::link(&mut response, to, "Moved Permanently");
+    }
+    response
+}
+
+pub(super) async fn no_such_path() -> Response {
+    answer::error(&Error::NotFound("Invalid path or request".into()))
+}
+
+pub(super) async fn no_such_method() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, Body::empty()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned() {
+        for (path, clean) in [
+            ("/clusters", "/clusters"),
+            ("/clusters/", "/clusters/"),
+            ("//clusters", "/clusters"),
+            ("/a/../clusters/./x", "/clusters/x"),
+            ("/..", "/"),
+            ("/", "/"),
+        ] {
+            assert_eq!(cleaned(path), clean, "{path}");
+        }
+    }
+}

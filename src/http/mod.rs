@@ -1,0 +1,32 @@
+//! In: from HTTP to one call, and back.
+//!
+//! A handler unpacks, calls one operation or one inventory function, and wraps; what is common to
+//! all requests (limits, tokens, modes, routing quirks) stands in layers around them.
+mod admin;
+mod answer;
+mod auth;
+mod cluster;
+mod device;
+mod gate;
+mod json;
+mod layers;
+mod node;
+mod path;
+mod queue;
+mod routes;
+pub mod server;
+mod volume;
+
+pub use auth::{IAT_LEEWAY, Keys};
+pub use gate::{Gate, Mode};
+pub use json::LIMIT as BODY_LIMIT;
+pub use routes::paths;
+
+use crate::app::App;
+use axum::Router;
+
+/// The whole service, ready to be served.
+#[must_use]
+pub fn router(app: App) -> Router {
+    layers::outer(routes::inner(app.clone()), app)
+}

@@ -1,0 +1,84 @@
+//! Every route, in Heketi's order (api.md 7).
+use super::{admin, cluster, device, layers, node, queue, volume};
+use crate::app::App;
+use axum::{
+    Router,
+    routing::{MethodRouter, get, post},
+};
+
+/// The paths behind the layers with what answers them. `{id}` stands for hex digits.
+fn table() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("/queue/{id}", get(queue::poll)),
+        ("/clusters", post(cluster::create).get(cluster::list)),
+        ("/clusters/{id}", get(cluster::info).delete(cluster::remove)),
+        ("/clusters/{id}/flags", post(cluster::set_flags)),
+        ("/nodes", post(node::add)),
+        ("/nodes/{id}", get(node::info).delete(node::remove)),
+        ("/nodes/{id}/state", post(node::set_state)),
+        ("/nodes/{id}/tags", post(node::change_tags)),
+        ("/devices", post(device::add)),
+        ("/devices/{id}", get(device::info).delete(device::remove)),
+        ("/devices/{id}/state", post(device::set_state)),
+        ("/devices/{id}/resync", get(device::resync)),
+        ("/devices/{id}/tags", post(device::change_tags)),
+        ("/volumes", post(volume::create).get(volume::list)),
+        ("/volumes/{id}", get(volume::info).delete(volume::remove)),
+        ("/volumes/{id}/expand", post(volume::expand)),
+        ("/admin", get(admin::get).post(admin::set)),
+    ]
+}
+
+/// All paths of the API that need a token.
+#[must_use]
+pub fn paths() -> Vec<&'static str> {
+    table().into_iter().map(|(path, _)| path).collect()
+}
+
+/// Whether some method is answered at this path.
+pub(super) fn is_known(path: &str) -> bool {
+    let hex = |segment: &str| !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_hexdigit());
+    let matches = |pattern: &str| {
+        let mut wanted = pattern.split('/');
+        let mut given = path.split('/');
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) => return true,
+                (Some("{id}"), Some(segment)) if hex(segment) => {}
+                (Some(word), Some(segment)) if word == segment => {}
+                _ => return false,
+            }
+        }
+    };
+    paths().into_iter().any(matches)
+}
+
+/// The routes inside of all layers.
+pub(super) fn inner(app: App) -> Router {
+    let mut router = Router::new();
+    for (path, handlers) in table() {
+        router = router.route(path, handlers);
+    }
+    let router = router
+        .fallback(layers::no_such_path)
+        .method_not_allowed_fallback(layers::no_such_method)
+        .with_state(app);
+    router
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_hex_digits_of_any_number() {
+        for known in ["/clusters", "/clusters/abc", "/clusters/ABC", "/volumes/0/expand", "/admin"]
+        {
+            assert!(is_known(known), "{known}");
+        }
+        for unknown in ["/", "", "/clusters/", "/clusters/xyz", "/clusters/a/b", "/hello", "/nope"]
+        {
+            assert!(!is_known(unknown), "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Clusters.
+use crate::{
+    api::cluster::{ClusterFlags, ClusterInfo, ClusterList},
+    domain::ClusterId,
+    error::{Error, Result},
+    store::{
+        Store,
+        clusters::{self, Cluster},
+        nodes, volumes,
+    },
+};
+use sqlx::SqliteConnection;
+
+/// Makes an empty cluster.
+///
+/// # Errors
+/// The database fails.
+pub async fn create(store: &Store, flags: ClusterFlags) -> Result<ClusterInfo> {
+    let cluster = Cluster { id: ClusterId::random(), file: flags.file, block: flags.block };
+    let mut tx = store.write().await?;
+    clusters::insert(&mut tx, cluster).await?;
+    let info = info_of(&mut tx, cluster).await?;
+    tx.commit().await?;
+    Ok(info)
+}
+
+/// Ids of all clusters.
+///
+/// # Errors
+/// The database fails.
+pub async fn list(store: &Store) -> Result<ClusterList> {
+    let all = clusters::all(&mut *store.read().await?).await?;
+    Ok(ClusterList { clusters: all.iter().map(|cluster| cluster.id).collect() })
+}
+
+/// One cluster.
+///
+/// # Errors
+/// 404, or the database fails.
+pub async fn info(store: &Store, id: ClusterId) -> Result<ClusterInfo> {
+    let mut tx = store.read().await?;
+    let cluster = clusters::get(&mut tx, id).await?.ok_or_else(Error::id_not_found)?;
+    info_of(&mut tx, cluster).await
+}
+
+async fn info_of(db: &mut SqliteConnection, cluster: Cluster) -> Result<ClusterInfo> {
+    let nodes = nodes::of_cluster(db, cluster.id).await?;
+    Ok(ClusterInfo {
+        id: cluster.id,
+        nodes: nodes.iter().map(|node| node.id).collect(),
+        volumes: volumes::ids_of_cluster(db, cluster.id).await?,
+        block: cluster.block,
+        file: cluster.file,
+        blockvolumes: vec![],
+    })
+}
+
+/// Sets both flags.
+///
+/// # Errors
+/// 404, or the database fails.
+pub async fn set_flags(store: &Store, id: ClusterId, flags: ClusterFlags) -> Result<()> {
+    let mut tx = store.write().await?;
+    let cluster = Cluster { id, file: flags.file, block: flags.block };
+    if !clusters::set_flags(&mut tx, cluster).await? {
+        return Err(Error::id_not_found());
+    }
+    tx.commit().await
+}
+
+/// Removes an empty cluster.
+///
+/// # Errors
+/// 404; 409 when it holds anything; the database fails.
+pub async fn delete(store: &Store, id: ClusterId) -> Result<()> {
+    let mut tx = store.write().await?;
+    clusters::get(&mut tx, id).await?.ok_or_else(Error::id_not_found)?;
+    if clusters::holds_anything(&mut tx, id).await? {
+        return Err(Error::Conflict(format!(
+            "Unable to delete cluster [{id}] because it contains volumes and/or nodes"
+        )));
+    }
+    clusters::delete(&mut tx, id).await?;
+    tx.commit().await
+}

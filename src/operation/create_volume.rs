@@ -1,0 +1,258 @@
+//! A volume is placed, its bricks are made, gluster is told.
+use super::{
+    Operation, Plan, Planning, Settings,
+    journal::Record,
+    planning::{add_bricks, addresses, create_steps, drop_bricks, place, placement_request, pool},
+    step::{self, Step},
+};
+use crate::{
+    api::volume::VolumeCreateRequest,
+    domain::{
+        ClusterId, Gib, Part, SnapshotFactor, VolumeId, VolumeName, VolumeOption,
+        durability::{Requested, UnknownKind},
+    },
+    error::{Error, Result},
+    node::gluster::NewVolume,
+    placement::{Placement, Refusal},
+    store::{
+        WriteTx, bricks,
+        clusters::{self, Cluster},
+        volumes::{self, Volume},
+    },
+    validate::{self, Problems},
+};
+use serde::{Deserialize, Serialize};
+
+/// `POST /volumes`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CreateVolume {
+    volume: VolumeId,
+    name: VolumeName,
+    size: Gib,
+    /// As given, in that order: whether there are such clusters is looked up later.
+    clusters: Vec<String>,
+    durability: Requested,
+    gid: i64,
+    options: Vec<VolumeOption>,
+    block: bool,
+    snapshot: Option<SnapshotFactor>,
+}
+
+impl TryFrom<VolumeCreateRequest> for CreateVolume {
+    type Error = Error;
+
+    /// The checks stand in Heketi's order: the first that fails is the answer (api.md 11.1).
+    fn try_from(request: VolumeCreateRequest) -> Result<Self> {
+        Problems::default()
+            .field("size", validate::at_least_one(request.size))
+            .field("name", validate::volume_name(&request.name))
+            .check()?;
+        let invalid = |text: String| Error::Invalid(text);
+        if request.gid < 0 {
+            return Err(invalid("Bad group id less than zero".into()));
+        }
+        if request.gid >= i64::from(i32::MAX) {
+            // The limit is 2^31 - 1, whatever the text says (api.md 17.10).
+            return Err(invalid("Bad group id equal or greater than 2**32".into()));
+        }
+        let kind = request.durability.kind.as_str();
+        let durability = Requested {
+            kind: if kind.is_empty() { "none" } else { kind }
+                .parse()
+                .map_err(|e: UnknownKind| invalid(e.to_string()))?,
+            replica: request.durability.replicate.replica,
+            data: request.durability.disperse.data,
+            redundancy: request.durability.disperse.redundancy,
+        };
+        let factor = request.snapshot.factor;
+        if request.snapshot.enable && !(1.0..=100.0).contains(&factor) {
+            return Err(invalid("Invalid snapshot factor".into()));
+        }
+        durability.check().map_err(|e| invalid(e.to_string()))?;
+        let options = request.glustervolumeoptions.into_iter().map(VolumeOption::try_from);
+        let options = options.collect::<Result<_, _>>().map_err(|e| invalid(e.to_string()))?;
+        let volume = VolumeId::random();
+        let name = if request.name.is_empty() { format!("vol_{volume}") } else { request.name };
+        Ok(Self {
+            volume,
+            name: name.parse().map_err(|_| invalid("name: must be in a valid format".into()))?,
+            size: Gib(request.size.unsigned_abs()),
+            clusters: request.clusters,
+            durability,
+            gid: request.gid,
+            options,
+            block: request.block,
+            snapshot: request.snapshot.enable.then_some(SnapshotFactor(factor)),
+        })
+    }
+}
+
+impl CreateVolume {
+    /// The clusters to try, in order.
+    async fn candidates(&self, tx: &mut WriteTx) -> Result<Vec<Cluster>> {
+        let all = clusters::all(tx).await?;
+        if all.is_empty() {
+            return Err(Error::Invalid("No clusters configured".into()));
+        }
+        if self.clusters.is_empty() {
+            return Ok(all);
+        }
+        let find = |id: &String| {
+            let parsed = id.parse::<ClusterId>().ok();
+            let found = all.iter().find(|c| Some(c.id) == parsed).copied();
+            found.ok_or_else(|| Error::Invalid(format!("Cluster id {id} not found")))
+        };
+        self.clusters.iter().map(find).collect()
+    }
+
+    fn check_size(&self, settings: &Settings) -> Result<()> {
+        let smallest = settings.limits.smallest_volume(self.durability.effective());
+        if self.size.to_kib() >= smallest {
+            return Ok(());
+        }
+        // The number in the second bracket is in KiB, although the sentence speaks of GB.
+        Err(Error::Invalid(format!(
+            "Requested volume size ({} GB) is smaller than the minimum supported volume size ({})",
+            self.size.0, smallest.0
+        )))
+    }
+
+    /// Why the cluster cannot take the volume, before space is even looked at.
+    async fn ineligible(
+        &self,
+        tx: &mut WriteTx,
+        cluster: &Cluster,
+        settings: &Settings,
+    ) -> Result<Option<Error>> {
+        let refused = |text: String| Some(Error::Refused(text));
+        if !cluster.file && !cluster.block {
+            return Ok(refused("Cluster has disabled all volume types".into()));
+        }
+        if !(if self.block { cluster.block } else { cluster.file }) {
+            return Ok(refused("Cluster does not support requested volume type".into()));
+        }
+        if volumes::name_exists(tx, cluster.id, &self.name).await? {
+            return Ok(Some(volumes::name_in_use(&self.name)));
+        }
+        let count = volumes::count(tx, cluster.id).await?;
+        Ok(settings
+            .max_volumes_per_cluster
+            .filter(|limit| count >= *limit)
+            .and_then(|limit| refused(format!("Cluster has {count} volumes and limit is {limit}"))))
+    }
+
+    fn in_cluster(&self, cluster: ClusterId, planning: &Planning<'_>) -> Volume {
+        let Settings { pre_request_options, post_request_options, block_hosting_options, .. } =
+            planning.settings;
+        let hosting = if self.block { block_hosting_options.as_slice() } else { &[] };
+        let all = [pre_request_options, hosting, &self.options, post_request_options];
+        Volume {
+            id: self.volume,
+            cluster,
+            name: self.name.clone(),
+            size: self.size,
+            durability: self.durability,
+            gid: self.gid,
+            snapshot: self.snapshot,
+            block: self.block,
+            options: all.into_iter().flatten().cloned().collect(),
+            clusters: self.clusters.iter().filter_map(|id| id.parse().ok()).collect(),
+            pending: Some(planning.id),
+        }
+    }
+
+    /// The first cluster that has room, and where (storage.md 3.7).
+    async fn choose(
+        &self,
+        tx: &mut WriteTx,
+        planning: &Planning<'_>,
+    ) -> Result<(Volume, Placement)> {
+        let (mut eligible, mut errors) = (vec![], vec![]);
+        for cluster in self.candidates(tx).await? {
+            match self.ineligible(tx, &cluster, planning.settings).await? {
+                None => eligible.push(cluster.id),
+                Some(error) => errors.push((cluster.id, error)),
+            }
+        }
+        if eligible.is_empty() {
+            return Err(combined("No eligible cluster for volume", errors));
+        }
+        let mut errors = vec![];
+        for cluster in eligible {
+            let volume = self.in_cluster(cluster, planning);
+            let request = placement_request(&volume, self.size.to_kib(), 0, planning)?;
+            match place(tx, cluster, &request).await {
+                Ok(placement) => return Ok((volume, placement)),
+                Err(Error::Placement(refusal)) => errors.push((cluster, no_space(refusal))),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(combined("Unable to create volume on any cluster:", errors))
+    }
+}
+
+/// Which limit ended the search does not matter to whom asks for a new volume.
+fn no_space(refusal: Refusal) -> Error {
+    if let Some(report) = refusal.report() {
+        tracing::warn!("no place for the bricks: {report}");
+        return Error::Refused("No space".into());
+    }
+    refusal.into()
+}
+
+fn combined(headline: &str, mut errors: Vec<(ClusterId, Error)>) -> Error {
+    if errors.len() == 1
+        && let Some((_, only)) = errors.pop()
+    {
+        return only;
+    }
+    let lines: Vec<_> = errors.iter().map(|(id, why)| format!("Cluster {id}: {why}")).collect();
+    Error::Refused(format!("{headline}\n{}", lines.join("\n")))
+}
+
+impl Operation for CreateVolume {
+    fn claims(&self) -> Vec<String> {
+        vec![format!("volume/{}", self.volume)]
+    }
+    fn attempt(&self) -> &'static str {
+        "Failed to allocate new volume"
+    }
+    fn throttled(&self) -> bool {
+        true
+    }
+    fn location(&self) -> Option<String> {
+        Some(format!("/volumes/{}", self.volume))
+    }
+    fn retries(&self, settings: &Settings) -> i64 {
+        settings.create_retries
+    }
+
+    async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
+        self.candidates(tx).await?;
+        self.check_size(planning.settings)?;
+        let (volume, placement) = self.choose(tx, planning).await?;
+        volumes::insert(tx, &volume).await?;
+        let bricks = add_bricks(tx, volume.id, &placement, planning.id).await?;
+        let arbiter = bricks.iter().any(|b| b.part == Part::Arbiter);
+        let gluster = step::CreateVolume {
+            pool: pool(tx, volume.cluster, &bricks).await?,
+            volume: NewVolume {
+                id: volume.id,
+                name: volume.name.clone(),
+                durability: volume.effective(),
+                arbiter,
+                bricks: addresses(&bricks),
+                options: volume.options,
+            },
+        };
+        Ok(vec![create_steps(&bricks, self.gid), vec![Step::CreateVolume(gluster)]])
+    }
+    async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
+        bricks::settle(tx, record.id).await?;
+        volumes::set_pending(tx, self.volume, None).await
+    }
+    async fn release(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
+        drop_bricks(tx, record).await?;
+        volumes::delete(tx, self.volume).await
+    }
+}

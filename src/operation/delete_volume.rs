@@ -1,0 +1,74 @@
+//! A volume and its bricks go.
+use super::{
+    Operation, Plan, Planning,
+    journal::Record,
+    planning::{addresses, destroy_steps, drop_bricks, pool},
+    step::{DestroyVolume, InspectVolume, Step},
+};
+use crate::{
+    domain::VolumeId,
+    error::{Error, Result},
+    store::{WriteTx, bricks, volumes},
+};
+use serde::{Deserialize, Serialize};
+
+/// `DELETE /volumes/{id}`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteVolume {
+    volume: VolumeId,
+}
+
+/// The volume that holds Heketi's database in many installations.
+const DATABASE_VOLUME: &str = "heketidbstorage";
+
+impl DeleteVolume {
+    /// The volume of this id is to go.
+    #[must_use]
+    pub fn new(volume: VolumeId) -> Self {
+        Self { volume }
+    }
+}
+
+impl Operation for DeleteVolume {
+    fn claims(&self) -> Vec<String> {
+        vec![format!("volume/{}", self.volume)]
+    }
+    fn attempt(&self) -> &'static str {
+        "Failed to set up volume delete"
+    }
+    fn throttled(&self) -> bool {
+        true
+    }
+
+    /// Everything that would refuse is asked before the first step that cannot be taken back.
+    async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
+        let volume = volumes::get_settled(tx, self.volume).await?;
+        if volume.name.as_str() == DATABASE_VOLUME {
+            let text = "Cannot delete volume containing the Heketi database";
+            return Err(Error::Conflict(text.into()));
+        }
+        if bricks::any_pending(tx, self.volume).await? {
+            return Err(Error::InUse);
+        }
+        volumes::set_pending(tx, self.volume, Some(planning.id)).await?;
+        bricks::claim_all(tx, self.volume, planning.id).await?;
+        let bricks = bricks::of_operation(tx, planning.id).await?;
+        let pool = pool(tx, volume.cluster, &bricks).await?;
+        let name = volume.name;
+        let inspect = InspectVolume { pool: pool.clone(), name: name.clone() };
+        let destroy = DestroyVolume { pool, id: self.volume, name, bricks: addresses(&bricks) };
+        Ok(vec![
+            vec![Step::InspectVolume(inspect)],
+            vec![Step::DestroyVolume(destroy)],
+            destroy_steps(&bricks),
+        ])
+    }
+    async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
+        drop_bricks(tx, record).await?;
+        volumes::delete(tx, self.volume).await
+    }
+    async fn release(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
+        bricks::settle(tx, record.id).await?;
+        volumes::set_pending(tx, self.volume, None).await
+    }
+}

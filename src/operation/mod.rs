@@ -1,0 +1,181 @@
+//! What is done: one file for each operation.
+//!
+//! An operation is data (it is stored and read back) with four small functions. `reserve`,
+//! `commit` and `release` each fill one transaction and touch no node; the steps that `reserve`
+//! plans touch nodes and no database. So neither rule can be broken by accident.
+//!
+//! ```text
+//! start: claims [-> look] -> reserve -> steps, stage by stage -> commit
+//!                                        \-> undo, in reverse -> release
+//! ```
+mod add_device;
+mod add_node;
+mod cleaner;
+mod create_volume;
+mod delete_device;
+mod delete_node;
+mod delete_volume;
+mod expand_volume;
+mod journal;
+mod planning;
+mod resync_device;
+mod runner;
+mod set_device_state;
+mod set_node_state;
+mod settings;
+mod start;
+mod step;
+
+pub use add_device::AddDevice;
+pub use add_node::AddNode;
+pub use create_volume::CreateVolume;
+pub use delete_device::DeleteDevice;
+pub use delete_node::DeleteNode;
+pub use delete_volume::DeleteVolume;
+pub use expand_volume::ExpandVolume;
+pub use resync_device::ResyncDevice;
+pub use runner::OnRestart;
+pub use set_device_state::SetDeviceState;
+pub use set_node_state::SetNodeState;
+pub use settings::Settings;
+pub use start::{Operations, Queued};
+
+use crate::{
+    domain::{NodeId, OperationId},
+    error::Result,
+    node::Nodes,
+    store::{Store, WriteTx},
+};
+use journal::Record;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Steps in stages: those of one stage run side by side, stages one after another.
+pub(crate) type Plan = Vec<Vec<step::Step>>;
+
+/// What `reserve` may know besides the database.
+pub(crate) struct Planning<'a> {
+    /// The operation that plans.
+    pub(crate) id: OperationId,
+    /// Limits and defaults of the configuration.
+    pub(crate) settings: &'a Settings,
+    /// Nodes that failed in an earlier attempt.
+    pub(crate) avoid: &'a BTreeSet<NodeId>,
+}
+
+/// One thing the product can do to nodes or to what it knows of them.
+pub(crate) trait Operation: Send + Sync {
+    /// Resources that nobody else may change meanwhile.
+    fn claims(&self) -> Vec<String>;
+
+    /// Words before the cause when it is refused with status 500, or none.
+    fn attempt(&self) -> &'static str {
+        ""
+    }
+    /// Whether it counts against the limit of operations in flight (api.md 5.2).
+    fn throttled(&self) -> bool {
+        false
+    }
+    /// Where the result will be, for those that have one.
+    fn location(&self) -> Option<String> {
+        None
+    }
+    /// How often it is planned anew, elsewhere, after it failed and unwound.
+    fn retries(&self, _settings: &Settings) -> i64 {
+        0
+    }
+
+    /// Whether nodes must be asked before anything can be planned.
+    fn looks(&self) -> bool {
+        false
+    }
+    /// Asks nodes, once the claims are taken; what it learns is kept in the operation itself.
+    fn look(&mut self, _store: &Store, _nodes: &Nodes) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// One transaction: decides, writes the pending rows, takes the space, returns the steps.
+    fn reserve(
+        &self,
+        tx: &mut WriteTx,
+        planning: &Planning<'_>,
+    ) -> impl Future<Output = Result<Plan>> + Send;
+    /// One transaction: the pending rows become true.
+    fn commit(&self, tx: &mut WriteTx, record: &Record) -> impl Future<Output = Result<()>> + Send;
+    /// One transaction: exactly the inverse of `reserve`.
+    fn release(&self, tx: &mut WriteTx, record: &Record)
+    -> impl Future<Output = Result<()>> + Send;
+}
+
+macro_rules! operations {
+    ($($name:ident = $kind:literal),* $(,)?) => {
+        /// Any operation: what the journal stores and recovery reads back.
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        pub enum Any {
+            $(
+                #[doc = concat!("`", $kind, "`")]
+                #[serde(rename = $kind)]
+                $name($name),
+            )*
+        }
+        impl Any {
+            /// Its name in the journal: never renamed.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$name(_) => $kind),* }
+            }
+        }
+        impl Operation for Any {
+            fn claims(&self) -> Vec<String> {
+                match self { $(Self::$name(op) => op.claims()),* }
+            }
+            fn attempt(&self) -> &'static str {
+                match self { $(Self::$name(op) => op.attempt()),* }
+            }
+            fn throttled(&self) -> bool {
+                match self { $(Self::$name(op) => op.throttled()),* }
+            }
+            fn location(&self) -> Option<String> {
+                match self { $(Self::$name(op) => op.location()),* }
+            }
+            fn retries(&self, settings: &Settings) -> i64 {
+                match self { $(Self::$name(op) => op.retries(settings)),* }
+            }
+            fn looks(&self) -> bool {
+                match self { $(Self::$name(op) => op.looks()),* }
+            }
+            async fn look(&mut self, store: &Store, nodes: &Nodes) -> Result<()> {
+                match self { $(Self::$name(op) => op.look(store, nodes).await),* }
+            }
+            async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
+                match self { $(Self::$name(op) => op.reserve(tx, planning).await),* }
+            }
+            async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
+                match self { $(Self::$name(op) => op.commit(tx, record).await),* }
+            }
+            async fn release(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
+                match self { $(Self::$name(op) => op.release(tx, record).await),* }
+            }
+        }
+        $(
+            impl From<$name> for Any {
+                fn from(op: $name) -> Self {
+                    Self::$name(op)
+                }
+            }
+        )*
+    };
+}
+
+operations! {
+    AddNode = "add-node",
+    DeleteNode = "delete-node",
+    SetNodeState = "set-node-state",
+    AddDevice = "add-device",
+    DeleteDevice = "delete-device",
+    SetDeviceState = "set-device-state",
+    ResyncDevice = "resync-device",
+    CreateVolume = "create-volume",
+    ExpandVolume = "expand-volume",
+    DeleteVolume = "delete-volume",
+}

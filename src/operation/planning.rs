@@ -1,0 +1,171 @@
+//! What operations on volumes share: candidates, bricks, steps.
+use super::{
+    Planning,
+    journal::Record,
+    step::{BrickPlace, CreateBrick, DestroyBrick, Output, Pool, Step},
+};
+use crate::{
+    domain::{
+        BrickId, ClusterId, Durability, Hostname, Kib, OperationId, State, VolumeId,
+        option::Steering,
+    },
+    error::{Error, Result},
+    node::{gluster::BrickAddress, lvm::BrickLv},
+    placement::{
+        self, Placement,
+        rule::{Rules, TagMatch},
+    },
+    store::{
+        WriteTx,
+        bricks::{self, Brick, NewBrick},
+        nodes, view,
+        volumes::Volume,
+    },
+};
+use sqlx::SqliteConnection;
+
+/// The request to the placement for so much of a volume.
+///
+/// # Errors
+/// 500 for a tag matching rule that makes no sense, as Heketi answers it.
+pub(super) fn placement_request(
+    volume: &Volume,
+    size: Kib,
+    existing_bricks: usize,
+    planning: &Planning<'_>,
+) -> Result<placement::Request> {
+    let steering = Steering::of(&volume.options);
+    let settings = planning.settings;
+    let tag_match = steering.device_tag_match.as_deref().map(str::parse::<TagMatch>).transpose();
+    let strict_zones = match steering.zone_checking.as_deref() {
+        Some("strict") => true,
+        Some("none") => false,
+        Some(other) => {
+            tracing::warn!(volume = %volume.id, value = other, "unknown zone checking: none is done");
+            false
+        }
+        None => settings.strict_zones,
+    };
+    let average = steering.average_file_size.unwrap_or(settings.average_file_size);
+    let replica_3 = volume.effective() == Durability::Replicate { replica: 3 };
+    Ok(placement::Request {
+        size,
+        durability: volume.effective(),
+        snapshot_factor: volume.snapshot_factor(),
+        arbiter: (steering.arbiter && replica_3).then_some(average),
+        existing_bricks,
+        limits: settings.limits,
+        rules: Rules {
+            strict_zones,
+            tag_match: tag_match.map_err(|e| Error::Refused(e.to_string()))?,
+        },
+        avoid: planning.avoid.clone(),
+        seed: volume.id.as_u128(),
+    })
+}
+
+/// Finds a place in the cluster.
+///
+/// # Errors
+/// [`Error::Placement`], or the database fails.
+pub(super) async fn place(
+    tx: &mut WriteTx,
+    cluster: ClusterId,
+    request: &placement::Request,
+) -> Result<Placement> {
+    let view = view::of_cluster(tx, cluster).await?;
+    Ok(placement::place(request, &view)?)
+}
+
+/// Writes the bricks of a placement as pending rows, taking their space.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn add_bricks(
+    tx: &mut WriteTx,
+    volume: VolumeId,
+    placement: &Placement,
+    pending: OperationId,
+) -> Result<Vec<Brick>> {
+    let first_set = bricks::sets(tx, volume).await?;
+    for (set_index, set) in (first_set..).zip(&placement.sets) {
+        for (position, placed) in (0_i64..).zip(set) {
+            let lv = BrickLv { id: BrickId::random(), device: placed.device };
+            let brick = NewBrick {
+                id: lv.id,
+                volume,
+                device: placed.device,
+                path: lv.directory(),
+                size: placed.size,
+                part: placed.part,
+                set_index,
+                position,
+                pending,
+            };
+            bricks::insert(tx, &brick).await?;
+        }
+    }
+    bricks::of_operation(tx, pending).await
+}
+
+/// Steps that make these bricks, side by side.
+pub(super) fn create_steps(bricks: &[Brick], gid: i64) -> Vec<Step> {
+    bricks
+        .iter()
+        .map(|b| {
+            Step::CreateBrick(CreateBrick { place: place_of(b), size: b.size, part: b.part, gid })
+        })
+        .collect()
+}
+
+/// Steps that remove these bricks, side by side.
+pub(super) fn destroy_steps(bricks: &[Brick]) -> Vec<Step> {
+    bricks.iter().map(|b| Step::DestroyBrick(DestroyBrick { place: place_of(b) })).collect()
+}
+
+fn place_of(brick: &Brick) -> BrickPlace {
+    let lv = BrickLv { id: brick.id, device: brick.device };
+    BrickPlace { node: brick.node, host: brick.host.clone(), lv }
+}
+
+/// The bricks as gluster names them.
+pub(super) fn addresses(bricks: &[Brick]) -> Vec<BrickAddress> {
+    let address = |b: &Brick| BrickAddress { host: b.peer.clone(), path: b.path.clone() };
+    bricks.iter().map(address).collect()
+}
+
+/// The cluster's gluster pool, reached through these nodes first, then through any other that is
+/// online, then through the rest: being offline only keeps new bricks away.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn pool(
+    db: &mut SqliteConnection,
+    cluster: ClusterId,
+    first: &[Brick],
+) -> Result<Pool> {
+    let mut all = nodes::of_cluster(db, cluster).await?;
+    all.sort_by_key(|node| node.state != State::Online);
+    let mut via: Vec<Hostname> = vec![];
+    let hosts =
+        first.iter().map(|brick| &brick.host).chain(all.iter().filter_map(|n| n.manage.first()));
+    for host in hosts {
+        if !via.contains(host) {
+            via.push(host.clone());
+        }
+    }
+    Ok(Pool { cluster, via })
+}
+
+/// Removes the rows of the operation's bricks; their space is free again unless a node said that
+/// it is not.
+pub(super) async fn drop_bricks(tx: &mut WriteTx, record: &Record) -> Result<()> {
+    for brick in bricks::of_operation(tx, record.id).await? {
+        let kept = record
+            .steps
+            .iter()
+            .any(|s| s.output == Output::Reclaimed(false) && s.step.brick() == Some(brick.id));
+        bricks::delete(tx, &brick, !kept).await?;
+    }
+    Ok(())
+}

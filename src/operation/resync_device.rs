@@ -1,0 +1,54 @@
+//! The database takes over what LVM says of a device.
+use super::{
+    Operation, Plan, Planning,
+    journal::Record,
+    step::{Output, ReadDevice, Step},
+};
+use crate::{
+    domain::DeviceId,
+    error::{Error, Result},
+    store::{WriteTx, bricks, devices, nodes},
+};
+use serde::{Deserialize, Serialize};
+
+/// `GET /devices/{id}/resync`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResyncDevice {
+    device: DeviceId,
+}
+
+impl ResyncDevice {
+    /// The device of this id is to be read anew.
+    #[must_use]
+    pub fn new(device: DeviceId) -> Self {
+        Self { device }
+    }
+}
+
+impl Operation for ResyncDevice {
+    fn claims(&self) -> Vec<String> {
+        vec![format!("device/{}", self.device)]
+    }
+
+    async fn reserve(&self, tx: &mut WriteTx, _: &Planning<'_>) -> Result<Plan> {
+        let device = devices::get_settled(tx, self.device).await?;
+        let node = nodes::get(tx, device.node).await?.ok_or_else(Error::id_not_found)?;
+        let (host, name) = (node.host()?.clone(), device.name);
+        Ok(vec![vec![Step::ReadDevice(ReadDevice { host, device: self.device, name })]])
+    }
+    /// Refused while bricks come or go: what LVM said would be neither before nor after.
+    async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
+        if bricks::any_pending_on(tx, self.device).await? {
+            return Err(Error::InUse);
+        }
+        for step in &record.steps {
+            if let Output::Device(facts) = &step.output {
+                devices::set_space(tx, self.device, facts.total, facts.used).await?;
+            }
+        }
+        Ok(())
+    }
+    async fn release(&self, _: &mut WriteTx, _: &Record) -> Result<()> {
+        Ok(())
+    }
+}

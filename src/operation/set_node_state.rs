@@ -1,0 +1,100 @@
+//! A node goes online or offline, or is removed for good.
+use super::{Operation, Plan, Planning, journal::Record};
+use crate::{
+    api::node::StateRequest,
+    domain::{NodeId, State},
+    error::{Error, Result},
+    store::{WriteTx, bricks, devices, nodes},
+    validate::{self, Problems},
+};
+use serde::{Deserialize, Serialize};
+
+/// `POST /nodes/{id}/state`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetNodeState {
+    node: NodeId,
+    to: State,
+}
+
+/// Reads the state of a request; the heal check is looked at first (api.md 9.4).
+pub(super) fn state_of(request: &StateRequest) -> Result<State> {
+    let check = request.healcheck.as_str();
+    let not_a_check = || format!("{check} is not valid heal info check");
+    Problems::default()
+        .field("healcheck", validate::one_of(check, &["", "enable", "disable"], not_a_check))
+        .check()?;
+    let word = request.state.as_str();
+    let not_a_state = || format!("{word} is not valid state");
+    Problems::default()
+        .field(
+            "state",
+            validate::required_word(word, &["online", "offline", "failed"], not_a_state),
+        )
+        .check()?;
+    word.parse().map_err(|e: crate::domain::state::BadState| Error::Invalid(e.to_string()))
+}
+
+impl SetNodeState {
+    /// The node of this id is to be in the requested state.
+    ///
+    /// # Errors
+    /// 400 for an unknown word.
+    pub fn new(node: NodeId, request: &StateRequest) -> Result<Self> {
+        Ok(Self { node, to: state_of(request)? })
+    }
+}
+
+impl Operation for SetNodeState {
+    fn claims(&self) -> Vec<String> {
+        vec![format!("node/{}", self.node)]
+    }
+    fn throttled(&self) -> bool {
+        self.to == State::Failed
+    }
+
+    /// Only whether there is such a node is known at once; the transition is judged in the
+    /// background, since clients expect 202 and then the refusal.
+    async fn reserve(&self, tx: &mut WriteTx, _: &Planning<'_>) -> Result<Plan> {
+        nodes::get_settled(tx, self.node).await?;
+        Ok(vec![])
+    }
+
+    async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
+        let node = nodes::get_settled(tx, self.node).await?;
+        match (node.state, self.to) {
+            (from, to) if from == to => return Ok(()),
+            (State::Failed, to) => {
+                let text = format!("Cannot move a failed/removed node to {to} state");
+                return Err(Error::Refused(text));
+            }
+            (State::Online, State::Failed) => {
+                return Err(Error::Refused(format!(
+                    "Node must be offline before remove operation is performed, node:{}",
+                    self.node
+                )));
+            }
+            (State::Offline, State::Failed) => self.remove_devices(tx).await?,
+            _ => {}
+        }
+        nodes::set_state(tx, self.node, self.to).await
+    }
+    async fn release(&self, _: &mut WriteTx, _: &Record) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl SetNodeState {
+    async fn remove_devices(&self, tx: &mut WriteTx) -> Result<()> {
+        for device in devices::of_node(tx, self.node).await? {
+            if !bricks::on_device(tx, device.id).await?.is_empty() {
+                return Err(Error::Refused(format!(
+                    "Unable to remove node [{}] as device [{}] still holds bricks. Moving bricks \
+                     to other devices is not offered yet: delete their volumes first",
+                    self.node, device.id
+                )));
+            }
+            devices::set_state(tx, device.id, State::Failed).await?;
+        }
+        Ok(())
+    }
+}

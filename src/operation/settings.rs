@@ -1,0 +1,55 @@
+//! Limits and defaults of operations, from the configuration (config.md 1.2).
+use crate::{domain::VolumeOption, placement::size::Limits};
+use std::time::Duration;
+
+/// What the configuration says about operations.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bounds of bricks.
+    pub limits: Limits,
+    /// KiB a file, for the size of arbiter bricks.
+    pub average_file_size: u64,
+    /// Each brick of a set in a zone of its own, unless the volume says otherwise.
+    pub strict_zones: bool,
+    /// Volumes a cluster; no limit when none.
+    pub max_volumes_per_cluster: Option<i64>,
+    /// Options before those of the request.
+    pub pre_request_options: Vec<VolumeOption>,
+    /// Options after those of the request.
+    pub post_request_options: Vec<VolumeOption>,
+    /// Options of block hosting volumes.
+    pub block_hosting_options: Vec<VolumeOption>,
+    /// New attempts after a volume could not be made.
+    pub create_retries: i64,
+    /// Spread data over new bricks after an expansion.
+    pub rebalance: bool,
+    /// Operations in flight before clients are asked to come back later.
+    pub max_in_flight: usize,
+    /// Waits between tries of a step that must not fail; as many tries as waits, and one more.
+    pub patience: Vec<Duration>,
+    /// How long the answer of a finished operation stays readable.
+    pub keep_results: Duration,
+    /// First run and rhythm of the cleaner; none switches it off.
+    pub cleaner: Option<(Duration, Duration)>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let empty = || vec![VolumeOption::default()];
+        Self {
+            limits: Limits::default(),
+            average_file_size: 64,
+            strict_zones: false,
+            max_volumes_per_cluster: Some(1000),
+            pre_request_options: empty(),
+            post_request_options: empty(),
+            block_hosting_options: VolumeOption::list("group gluster-block").unwrap_or_default(),
+            create_retries: 4,
+            rebalance: true,
+            max_in_flight: 8,
+            patience: vec![Duration::from_secs(1), Duration::from_secs(4)],
+            keep_results: Duration::from_hours(24),
+            cleaner: Some((Duration::from_mins(1), Duration::from_hours(1))),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The life of operations from request to rest: accepted, driven in the background, polled.
+use super::{
+    Any, OnRestart, Operation, Planning, Settings,
+    cleaner::Cleaner,
+    runner::{self, Runner},
+};
+use crate::{
+    domain::OperationId,
+    error::{Error, Result},
+    node::Nodes,
+    store::{
+        Store, claims,
+        operations::{self, OpState},
+    },
+};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Everything that can be started, and what is running.
+#[derive(Clone)]
+pub struct Operations {
+    runner: Runner,
+    tasks: TaskTracker,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// What `/queue/{id}` answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Queued {
+    /// Ask again.
+    Pending,
+    /// Done, with or without a place where the result is.
+    Done(Option<String>),
+    /// Not done, and why.
+    Failed(String),
+}
+
+/// A place among the operations in flight; free again when dropped.
+struct Slot(Arc<AtomicUsize>);
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Operations {
+    /// Nothing runs yet.
+    #[must_use]
+    pub fn new(store: Store, nodes: Nodes, settings: Settings) -> Self {
+        let runner =
+            Runner { store, nodes, settings: Arc::new(settings), ending: CancellationToken::new() };
+        Self { runner, tasks: TaskTracker::new(), in_flight: Arc::default() }
+    }
+
+    /// Accepts an operation and starts to work on it; the id names its queue entry.
+    ///
+    /// What can be known at once is known at once: a refusal by the rules, a name in use or no
+    /// space is an error here and leaves nothing behind.
+    ///
+    /// # Errors
+    /// Every refusal, with the texts and statuses of api.md.
+    pub async fn start(&self, operation: impl Into<Any>) -> Result<OperationId> {
+        let mut operation = operation.into();
+        if self.runner.ending.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        let slot = self.slot(&operation)?;
+        let id = OperationId::random();
+        // A request whose client hangs up must not stop between two transactions.
+        let this = self.clone();
+        let accepted = self.tasks.spawn(async move {
+            let attempt = operation.attempt();
+            this.accept(id, &mut operation).await.map_err(|e| explained(e, attempt, id))?;
+            tracing::info!(operation = %id, kind = operation.kind(), "operation started");
+            this.drive(id, slot);
+            Ok(())
+        });
+        match accepted.await {
+            Ok(result) => result.map(|()| id),
+            Err(error) => Err(Error::Refused(format!("internal error: {error}"))),
+        }
+    }
+
+    async fn accept(&self, id: OperationId, operation: &mut Any) -> Result<()> {
+        let Runner { store, nodes, settings, .. } = &self.runner;
+        let mut tx = store.write().await?;
+        let params = serde_json::to_string(operation)?;
+        operations::insert(&mut tx, id, operation.kind(), &params).await?;
+        for resource in operation.claims() {
+            claims::take(&mut tx, &resource, id).await?;
+        }
+        let planning = Planning { id, settings, avoid: &BTreeSet::new() };
+        if !operation.looks() {
+            runner::plan(&mut tx, operation, &planning).await?;
+            return tx.commit().await;
+        }
+        tx.commit().await?;
+        let planned = async {
+            operation.look(store, nodes).await?;
+            let mut tx = store.write().await?;
+            operations::set_params(&mut tx, id, &serde_json::to_string(operation)?).await?;
+            runner::plan(&mut tx, operation, &planning).await?;
+            tx.commit().await
+        };
+        let planned = planned.await;
+        if planned.is_err() {
+            let mut tx = store.write().await?;
+            operations::forget(&mut tx, id).await?;
+            tx.commit().await?;
+        }
+        planned
+    }
+
+    fn slot(&self, operation: &Any) -> Result<Option<Slot>> {
+        if !operation.throttled() {
+            return Ok(None);
+        }
+        let limit = self.runner.settings.max_in_flight;
+        let take = |n: usize| (n < limit).then_some(n + 1);
+        match self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+            Ok(_) => Ok(Some(Slot(self.in_flight.clone()))),
+            Err(_) => Err(Error::Busy),
+        }
+    }
+
+    /// Drives in the background. When the database fails, the operation waits for better times:
+    /// its record says where it is.
+    fn drive(&self, id: OperationId, slot: Option<Slot>) {
+        let runner = self.runner.clone();
+        self.tasks.spawn(async move {
+            let _slot = slot;
+            let mut pause = Duration::from_millis(500);
+            while let Err(error) = runner.drive(id).await {
+                tracing::error!(operation = %id, %error, "the operation cannot go on");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = runner.ending.cancelled() => return,
+                }
+                pause = (pause * 2).min(Duration::from_mins(1));
+            }
+        });
+    }
+
+    /// Brings everything to rest that an earlier server left, and starts the cleaner.
+    ///
+    /// Returns when all directions are set; the work itself goes on in the background. Claims in
+    /// the database protect what is unfinished meanwhile.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn recover(&self, policy: OnRestart) -> Result<()> {
+        let left = operations::unfinished(&mut *self.runner.store.read().await?).await?;
+        if !left.is_empty() {
+            tracing::warn!(count = left.len(), "operations of an earlier run are brought to rest");
+        }
+        for id in left {
+            match self.runner.direct(id, policy).await {
+                Ok(()) => self.drive(id, None),
+                // One that this version cannot read must not keep the others from their rest.
+                Err(error @ Error::Record(_)) => {
+                    tracing::error!(operation = %id, %error, "left as it is");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some((first, then)) = self.runner.settings.cleaner {
+            let cleaner = Cleaner { runner: self.runner.clone(), first, then };
+            self.tasks.spawn(cleaner.run());
+        }
+        Ok(())
+    }
+
+    /// What a client that polls is to be told.
+    ///
+    /// # Errors
+    /// 404 when the operation never was or has been forgotten; the database fails.
+    pub async fn queued(&self, id: OperationId) -> Result<Queued> {
+        let mut tx = self.runner.store.read().await?;
+        let progress = operations::progress(&mut tx, id).await?.ok_or_else(Error::id_not_found)?;
+        let why = progress.error.unwrap_or_default();
+        Ok(match progress.state {
+            OpState::Accepted | OpState::Running | OpState::Unwinding => Queued::Pending,
+            OpState::Done => Queued::Done(progress.location),
+            OpState::Failed => Queued::Failed(why),
+            OpState::Stuck => Queued::Failed(format!("{why} (it will be tried again)")),
+        })
+    }
+
+    /// Ends: no new operations, each running one reaches the end of its step.
+    pub async fn end(&self) {
+        self.runner.ending.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Adds what was attempted, and puts the reasons of a full cluster into the log.
+fn explained(error: Error, attempt: &str, id: OperationId) -> Error {
+    if let Error::Placement(refusal) = &error
+        && let Some(report) = refusal.report()
+    {
+        tracing::warn!(operation = %id, "no place for the bricks: {report}");
+    }
+    error.during(attempt)
+}

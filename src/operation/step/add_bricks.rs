@@ -1,0 +1,80 @@
+//! Growing a volume by brick sets, and spreading its data over them.
+use super::{Effect, Output, Pool, Result, Way, delete_volume::state};
+use crate::{
+    domain::{Durability, VolumeId, VolumeName},
+    node::{
+        NodeError, Nodes,
+        gluster::{self, BrickAddress},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// The point of no return of an expansion: data may lie on the new bricks from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AddBricks {
+    pub(crate) pool: Pool,
+    pub(crate) id: VolumeId,
+    pub(crate) name: VolumeName,
+    pub(crate) durability: Durability,
+    pub(crate) bricks: Vec<BrickAddress>,
+}
+
+impl Effect for AddBricks {
+    const WAY: Way = Way::ForwardOnly;
+
+    /// gluster refuses a brick that is part of a volume already, so trying first is safe; what
+    /// the volume really has decides when that fails.
+    async fn run(&self, nodes: &Nodes) -> Result {
+        let mut missing = self.bricks.clone();
+        let mut last: Option<NodeError> = None;
+        loop {
+            let add = gluster::add_bricks(nodes.tools(), &self.name, self.durability, &missing);
+            let lock = format!("volume-{}", self.id);
+            let Err(error) = self.pool.change(nodes, &lock, add).await else {
+                return Ok(Output::Nothing);
+            };
+            let found = state(nodes, &self.pool, &self.name).await?.unwrap_or_default();
+            let before = missing.len();
+            missing.retain(|brick| !found.has(brick));
+            if missing.is_empty() {
+                return Ok(Output::Nothing);
+            }
+            // Nothing came of it, twice: this is how it is.
+            if missing.len() == before && last.is_some() {
+                return Err(error);
+            }
+            last = Some(error);
+        }
+    }
+    async fn undo(&self, _: &Nodes) -> Result {
+        Ok(Output::Nothing)
+    }
+}
+
+/// Starts to spread data over all bricks. May fail: the volume is larger all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rebalance {
+    pub(crate) pool: Pool,
+    pub(crate) id: VolumeId,
+    pub(crate) name: VolumeName,
+}
+
+impl Effect for Rebalance {
+    const WAY: Way = Way::ForwardOnly;
+
+    async fn run(&self, nodes: &Nodes) -> Result {
+        let start = gluster::rebalance(nodes.tools(), &self.name);
+        let lock = format!("volume-{}", self.id);
+        if let Err(error) = self.pool.change(nodes, &lock, start).await {
+            let name = &self.name;
+            tracing::warn!(
+                volume = %self.id, %error,
+                "rebalance did not start; run `gluster volume rebalance {name} start` on a node"
+            );
+        }
+        Ok(Output::Nothing)
+    }
+    async fn undo(&self, _: &Nodes) -> Result {
+        Ok(Output::Nothing)
+    }
+}

@@ -1,0 +1,120 @@
+//! Every effect on a node, as data.
+//!
+//! The discipline of a step: `run` twice is `run` once; `undo` is safe after nothing, after half
+//! and after all of `run`; what may hold data is never formatted; what is there already and ours
+//! is success, and so is what is gone already. Ours is proven by the id in the name.
+mod add_bricks;
+mod brick;
+mod create_volume;
+mod delete_volume;
+mod device;
+mod peer;
+mod session;
+
+pub(crate) use add_bricks::{AddBricks, Rebalance};
+pub(crate) use brick::{BrickPlace, CreateBrick, DestroyBrick};
+pub(crate) use create_volume::CreateVolume;
+pub(crate) use delete_volume::{DestroyVolume, InspectVolume};
+pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
+pub(crate) use peer::{Detach, Probe};
+pub(crate) use session::Pool;
+
+use crate::{
+    domain::{BrickId, DeviceFacts, NodeId},
+    node::{NodeError, Nodes},
+};
+use serde::{Deserialize, Serialize};
+
+/// Which way the operation may still go once this step has been begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It can be taken back.
+    Reversible,
+    /// It cannot: the only way is on.
+    ForwardOnly,
+}
+
+/// What a step found out and its operation needs to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Output {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What LVM says of a device.
+    Device(DeviceFacts),
+    /// Whether the space of a brick is free again.
+    Reclaimed(bool),
+}
+
+type Result<T = Output> = std::result::Result<T, NodeError>;
+
+/// One effect on nodes.
+trait Effect {
+    /// Which way is left once it has been begun.
+    const WAY: Way;
+    /// Brings it about.
+    async fn run(&self, nodes: &Nodes) -> Result;
+    /// Takes it back.
+    async fn undo(&self, nodes: &Nodes) -> Result;
+    /// The node to leave out of the next attempt when this fails.
+    fn node(&self) -> Option<NodeId> {
+        None
+    }
+    /// The brick that comes or goes.
+    fn brick(&self) -> Option<BrickId> {
+        None
+    }
+}
+
+macro_rules! steps {
+    ($($name:ident = $word:literal),* $(,)?) => {
+        /// Any step, as the journal stores it.
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[serde(tag = "step")]
+        pub(crate) enum Step {
+            $(
+                #[doc = concat!("`", $word, "`")]
+                #[serde(rename = $word)]
+                $name($name),
+            )*
+        }
+        impl Step {
+            /// Its name in the journal: never renamed.
+            #[must_use]
+            pub(crate) fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $word),* }
+            }
+            pub(crate) fn way(&self) -> Way {
+                match self { $(Self::$name(_) => $name::WAY),* }
+            }
+            pub(crate) fn node(&self) -> Option<NodeId> {
+                match self { $(Self::$name(step) => step.node()),* }
+            }
+            pub(crate) fn brick(&self) -> Option<BrickId> {
+                match self { $(Self::$name(step) => step.brick()),* }
+            }
+            pub(crate) async fn run(&self, nodes: &Nodes) -> Result {
+                match self { $(Self::$name(step) => step.run(nodes).await),* }
+            }
+            pub(crate) async fn undo(&self, nodes: &Nodes) -> Result {
+                match self { $(Self::$name(step) => step.undo(nodes).await),* }
+            }
+        }
+    };
+}
+
+steps! {
+    Probe = "probe-peer",
+    Detach = "detach-peer",
+    SetUpDevice = "set-up-device",
+    TearDownDevice = "tear-down-device",
+    ReadDevice = "read-device",
+    CreateBrick = "create-brick",
+    DestroyBrick = "destroy-brick",
+    CreateVolume = "create-volume",
+    InspectVolume = "inspect-volume",
+    DestroyVolume = "destroy-volume",
+    AddBricks = "add-bricks",
+    Rebalance = "rebalance",
+}

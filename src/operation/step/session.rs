@@ -1,0 +1,63 @@
+//! Changing a gluster pool: one at a time, through any node that answers.
+use super::Result;
+use crate::{
+    domain::{ClusterId, Hostname},
+    node::{Cmd, NodeError, Nodes, Ran, Script, gluster},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Another administrator's command may hold glusterd's lock: ask again for this long (gluster's
+/// own transactions end after 600 s at the most).
+const BUSY_TRIES: u32 = 300;
+const BUSY_PAUSE: Duration = Duration::from_secs(2);
+
+/// A gluster pool and the nodes to reach it through, the preferred one first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pool {
+    /// Whose queue to stand in.
+    pub(crate) cluster: ClusterId,
+    /// Management names of its nodes.
+    pub(crate) via: Vec<Hostname>,
+}
+
+impl Pool {
+    /// Runs changing commands when it is this pool's turn.
+    ///
+    /// # Errors
+    /// As `Remote::run`; [`NodeError::InDoubt`] when gluster itself does not know.
+    pub(super) async fn change(&self, nodes: &Nodes, lock: &str, cmd: Cmd) -> Result<Ran> {
+        let script = Script::changing(lock).then(cmd);
+        let _turn = nodes.turn(self.cluster).await;
+        let mut tries = 0;
+        loop {
+            let error = match nodes.run_on_any(&self.via, &script).await {
+                Ok((_, mut ran)) => return Ok(ran.pop().unwrap_or_default()),
+                Err(error) => error,
+            };
+            if gluster::UNSURE.iter().any(|words| error.says(words))
+                && let NodeError::Failed { host, command, stderr, .. } = error
+            {
+                return Err(NodeError::InDoubt { host, command, why: stderr });
+            }
+            if tries >= BUSY_TRIES || !gluster::BUSY.iter().any(|words| error.says(words)) {
+                return Err(error);
+            }
+            tries += 1;
+            tokio::time::sleep(BUSY_PAUSE).await;
+        }
+    }
+
+    /// Runs a script that only reads; which node answered, and what.
+    ///
+    /// # Errors
+    /// As `Remote::run`.
+    pub(super) async fn ask(&self, nodes: &Nodes, script: &Script) -> Result<(Hostname, Vec<Ran>)> {
+        nodes.run_on_any(&self.via, script).await
+    }
+}
+
+/// gluster answered, but with a failure or with something we do not understand.
+pub(super) fn bad_answer(host: &Hostname, question: &str, why: &gluster::BadAnswer) -> NodeError {
+    NodeError::Nonsense { host: host.clone(), command: question.to_owned(), why: why.to_string() }
+}

@@ -1,0 +1,135 @@
+//! `brickyard serve`: from the configuration to a running server, and its orderly end.
+use crate::{
+    app::{App, Parts},
+    config::{Auth, Config, Executor},
+    http::{Gate, Mode, server},
+    node::{Nodes, Remote, sim::Sim, ssh::Ssh},
+    operation::{OnRestart, Operations},
+    store::Store,
+};
+use anyhow::{Context, Result, bail};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Runs the server until it is told to end by SIGTERM or SIGINT.
+///
+/// # Errors
+/// It cannot start, or the listener fails.
+pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
+    let remote: Arc<dyn Remote> = match &config.executor {
+        Executor::Ssh(settings) => Arc::new(Ssh::new(settings.clone()).context("ssh")?),
+        Executor::Sim(disk) => {
+            tracing::warn!("storage nodes are simulated: no real volume is made");
+            Arc::new(Sim::new(*disk))
+        }
+    };
+    let app = build(&config, remote).await?;
+    let listener = listener(listen, config.port).await?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, database = %config.database.display(), version = VERSION, "serving");
+    serve(app, listener, until_told()?).await
+}
+
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The application of a configuration, before it serves.
+///
+/// # Errors
+/// The database cannot be opened, or would hide a Heketi database that is still to be adopted.
+pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
+    if let Some(old) = &config.heketi_database {
+        bail!(
+            "{} is the database of a Heketi estate. This version cannot adopt it yet, and starting \
+             empty beside it would answer \"Id not found\" for volumes that exist. Nothing was \
+             changed. To start with a new, empty database all the same, name it with --database",
+            old.display()
+        );
+    }
+    for line in &config.ignored {
+        tracing::warn!("has no effect: {line}");
+    }
+    let keys = match &config.auth {
+        Auth::Keys(keys) => Some(keys.clone()),
+        Auth::Off(why) => {
+            tracing::warn!(
+                "authentication is off ({why}): everybody who can connect is administrator"
+            );
+            None
+        }
+    };
+    let store = Store::open(&config.database).await?;
+    let nodes = Nodes::new(remote, config.tools.clone());
+    let operations = Operations::new(store.clone(), nodes, config.operations.clone());
+    Ok(App::new(Parts { store, operations, gate: Gate::new(config.mode), keys }))
+}
+
+/// Recovers what an earlier run left, and answers requests until `stop` is cancelled.
+///
+/// # Errors
+/// The database or the listener fails.
+pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+    app.operations.recover(OnRestart::default()).await.context("recovery")?;
+    let reset = tokio::spawn(normal_on_signal(app.clone())?);
+    server::serve(app.clone(), listener, stop).await.context("listener")?;
+    reset.abort();
+    app.store.clone().close().await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// All addresses of both families, as Heketi listens; IPv4 alone where there is no other.
+async fn listener(wanted: Option<SocketAddr>, port: u16) -> Result<TcpListener> {
+    let addresses = match wanted {
+        Some(address) => vec![address],
+        None => vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()],
+    };
+    TcpListener::bind(addresses.as_slice()).await.with_context(|| {
+        let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        format!("cannot listen on {}", shown.join(" or "))
+    })
+}
+
+/// Cancelled by the first SIGTERM or SIGINT; a second one ends the process at once, which is safe
+/// as well: whatever was running is brought to rest at the next start.
+///
+/// # Errors
+/// The process cannot have signal handlers.
+pub fn until_told() -> Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        let next =
+            async || tokio::select! { _ = term.recv() => "SIGTERM", _ = int.recv() => "SIGINT" };
+        let mut next = next;
+        let name = next().await;
+        tracing::info!(
+            "{name}: running operations reach the end of their step; again to end at once"
+        );
+        told.cancel();
+        next().await;
+        tracing::warn!("ended at once; the next start brings to rest what was running");
+        std::process::exit(1);
+    });
+    Ok(stop)
+}
+
+/// SIGUSR2 is the only way out of read-only mode besides a restart.
+fn normal_on_signal(app: App) -> Result<impl Future<Output = ()>> {
+    let mut usr2 = signal(SignalKind::user_defined2())?;
+    Ok(async move {
+        while usr2.recv().await.is_some() {
+            app.gate.set(Mode::Normal);
+            tracing::warn!("SIGUSR2: administrative mode is normal again");
+        }
+    })
+}

@@ -1,0 +1,90 @@
+//! What only the built program shows: variables, pipes, signals, exit codes.
+use super::scripted::{Answer, Server};
+use std::process::{Output, Stdio};
+use tokio::process::Command;
+
+fn program(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_brickyard"));
+    command.arg("cli").args(words).kill_on_drop(true);
+    for name in ["SERVER", "USER", "KEY"] {
+        command.env_remove(format!("HEKETI_CLI_{name}"));
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+async fn run(command: &mut Command) -> Output {
+    command.output().await.unwrap()
+}
+
+#[tokio::test]
+async fn variables_and_exit_codes() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/clusters" => Answer::json(r#"{"clusters":[]}"#),
+        _ => Answer::not_found(),
+    })
+    .await;
+    let good = run(program(&["cluster", "list"]).env("HEKETI_CLI_SERVER", &server.url)).await;
+    assert_eq!((good.status.code(), text(&good.stdout)), (Some(0), "Clusters:\n"));
+    let mut flag_wins = program(&["cluster", "info", "abc", "--server", &server.url]);
+    let bad = run(flag_wins.env("HEKETI_CLI_SERVER", "http://127.0.0.1:1")).await;
+    assert_eq!((bad.status.code(), text(&bad.stderr)), (Some(255), "Error: Id not found\n"));
+    assert_eq!(text(&bad.stdout), "");
+}
+
+#[tokio::test]
+async fn an_empty_variable_counts_as_none() {
+    let output = run(program(&["cluster", "list"]).env("HEKETI_CLI_SERVER", "")).await;
+    assert!(!text(&output.stderr).contains("--server must be"), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn the_key_is_never_shown() {
+    for words in [["--help"].as_slice(), &["volume"], &["volume", "--bogus"], &["--bogus=1"]] {
+        let output = run(program(words).env("HEKETI_CLI_KEY", "sesame")).await;
+        assert!(
+            !text(&output.stdout).contains("sesame") && !text(&output.stderr).contains("sesame")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_went_away_is_no_error() {
+    let dump = "x".repeat(1 << 20);
+    let server = Server::start(move |_| Answer::new(200, &dump)).await;
+    let mut child = program(&["db", "dump", "--server", &server.url]).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn interrupted_while_waiting() {
+    let (asked, polled) = tokio::sync::oneshot::channel();
+    let mut asked = Some(asked);
+    let server = Server::start(move |request| match request.method.as_str() {
+        "GET" => {
+            if let Some(asked) = asked.take() {
+                asked.send(()).unwrap();
+            }
+            Answer::pending()
+        }
+        _ => Answer::accepted(),
+    })
+    .await;
+    let child = program(&["volume", "delete", "abc", "--server", &server.url]).spawn().unwrap();
+    polled.await.unwrap();
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(255), ""));
+    assert_eq!(
+        text(&output.stderr),
+        "Error: interrupted while deleting the volume; the operation goes on at the server. \
+         Look for 0123456789abcdef0123456789abcdef in the output of \"server operations list\"\n"
+    );
+}
