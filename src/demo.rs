@@ -47,13 +47,12 @@ pub fn run(options: Options) -> Result<()> {
 async fn demonstrate(options: Options) -> Result<()> {
     let folder = &options.folder;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let topology = match &options.topology {
-        Some(file) => file.clone(),
-        None => {
-            let file = folder.join("topology.json");
-            std::fs::write(&file, THREE_ZONES).with_context(|| file.display().to_string())?;
-            file
-        }
+    let topology = if let Some(file) = &options.topology {
+        file.clone()
+    } else {
+        let file = folder.join("topology.json");
+        std::fs::write(&file, THREE_ZONES).with_context(|| file.display().to_string())?;
+        file
     };
     let overrides = Overrides {
         disable_auth: true,

@@ -127,17 +127,17 @@ impl Config {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let file = overrides.config.as_deref().map_or(Ok(File::default()), File::read)?;
-        Self::of(file, &Environment::new(&variable), overrides)
+        Self::of(&file, &Environment::new(&variable), overrides)
     }
 
-    fn of(file: File, env: &Environment<'_>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let ignored = not_yet(&file, env)?;
+    fn of(file: &File, env: &Environment<'_>, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let ignored = not_yet(file, env)?;
         let mode = env.text("HEKETI_DEFAULT_STATE").unwrap_or_else(|| file.default_state.clone());
-        let (database, heketi_database) = database(&file, env, overrides);
-        let tools = tools(&file, env)?;
+        let (database, heketi_database) = database(file, env, overrides);
+        let tools = tools(file, env)?;
         Ok(Self {
-            port: port(&file, env)?,
-            auth: auth(&file, env, overrides)?,
+            port: port(file, env)?,
+            auth: auth(file, env, overrides)?,
             mode: match mode.as_str() {
                 "" => Mode::Normal,
                 word => word.parse().map_err(|_| ConfigError::Value {
@@ -147,10 +147,10 @@ impl Config {
             },
             database,
             heketi_database,
-            executor: executor(&file, env, overrides)?,
+            executor: executor(file, env, overrides)?,
             tools,
-            operations: operations(&file, env)?,
-            log_level: log_level(&file, env),
+            operations: operations(file, env)?,
+            log_level: log_level(file, env),
             ignored,
         })
     }

@@ -6,33 +6,33 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::any,
 };
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::{any::Any, time::Instant};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// `/hello` stands outside; everything else goes through the layers.
 pub(super) fn outer(inner: Router, app: App) -> Router {
-    let guarded = inner
-        .layer(middleware::from_fn(quirks))
+    let guarded = Router::new()
+        .fallback(move |request: Request| quirks(inner.clone(), request))
         .layer(middleware::from_fn_with_state(app.clone(), gate::check))
         .layer(middleware::from_fn_with_state(app, auth::check))
         .layer(middleware::from_fn(log))
         .layer(CatchPanicLayer::custom(panicked));
-    // Only GET itself, and not HEAD with it: anything else is a request like any other.
-    let other = guarded.clone();
-    let outside = move |request: Request| async move {
-        if *request.method() == Method::GET {
-            return hello();
+    Router::new().fallback(move |request: Request| {
+        let guarded = guarded.clone();
+        async move {
+            // Only GET itself, and not HEAD with it: anything else is a request like any other.
+            if *request.method() == Method::GET && decoded(request.uri().path()) == "/hello" {
+                return hello();
+            }
+            guarded.oneshot(request).await.into_response()
         }
-        other.oneshot(request).await.into_response()
-    };
-    Router::new().route("/hello", any(outside)).fallback_service(guarded)
+    })
 }
 
 fn hello() -> Response {
@@ -60,7 +60,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// Cleans paths, and tells unknown paths from unknown methods as Heketi's router does.
-async fn quirks(request: Request, next: Next) -> Response {
+async fn quirks(routes: Router, mut request: Request) -> Response {
     let path = decoded(request.uri().path());
     let clean = cleaned(&path);
     if clean != path {
@@ -75,7 +75,13 @@ async fn quirks(request: Request, next: Next) -> Response {
     if request.method() == Method::HEAD {
         return no_such_method().await;
     }
-    let mut response = next.run(request).await;
+    // Heketi's router sees `/%63lusters` as `/clusters`; ours compares what it is given. A known
+    // path has only letters that need no escape.
+    match Uri::try_from(path) {
+        Ok(uri) => *request.uri_mut() = uri,
+        Err(_) => return no_such_path().await,
+    }
+    let mut response = routes.oneshot(request).await.into_response();
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().remove(header::ALLOW);
     }
@@ -101,12 +107,29 @@ fn cleaned(path: &str) -> String {
     format!("/{}{close}", kept.join("/"))
 }
 
+/// What stands in a path as it is. A backslash does not: browsers would take `/\host` for another
+/// server.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'$')
+    .remove(b'&');
+
 fn moved(method: &Method, to: &str) -> Response {
-    let location = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/"));
+    let to = utf8_percent_encode(to, ESCAPED).to_string();
+    let location = HeaderValue::try_from(&to).unwrap_or(HeaderValue::from_static("/"));
     let mut response = StatusCode::MOVED_PERMANENTLY.into_response();
     response.headers_mut().insert(header::LOCATION, location);
     if method == Method::GET {
-        answer::link(&mut response, to, "Moved Permanently");
+        answer::link(&mut response, &to, "Moved Permanently");
     }
     response
 }

@@ -26,7 +26,6 @@ use crate::app::App;
 use axum::Router;
 
 /// The whole service, ready to be served.
-#[must_use]
 pub fn router(app: App) -> Router {
     layers::outer(routes::inner(app.clone()), app)
 }

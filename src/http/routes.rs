@@ -59,11 +59,10 @@ pub(super) fn inner(app: App) -> Router {
     for (path, handlers) in table() {
         router = router.route(path, handlers);
     }
-    let router = router
+    router
         .fallback(layers::no_such_path)
         .method_not_allowed_fallback(layers::no_such_method)
-        .with_state(app);
-    router
+        .with_state(app)
 }
 
 #[cfg(test)]

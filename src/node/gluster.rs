@@ -103,7 +103,8 @@ fn settings(
 }
 
 fn addresses(bricks: &[BrickAddress]) -> String {
-    bricks.iter().map(|brick| format!(" {brick}")).collect()
+    let words: Vec<_> = bricks.iter().map(ToString::to_string).collect();
+    if words.is_empty() { String::new() } else { format!(" {}", words.join(" ")) }
 }
 
 /// `add-brick` lines of whole sets, short enough for gluster's command line (storage.md 1.7-2).

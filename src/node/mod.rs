@@ -174,7 +174,7 @@ impl Nodes {
         match &result {
             Ok(_) => tracing::debug!(%host, script = %script, elapsed_ms, "ran on node"),
             Err(error) => {
-                tracing::info!(%host, script = %script, elapsed_ms, %error, "failed on node")
+                tracing::info!(%host, script = %script, elapsed_ms, %error, "failed on node");
             }
         }
         result

@@ -15,6 +15,9 @@ use std::time::Duration;
 const LOCKED: i32 = 75;
 /// How long a script waits for its lock.
 pub(super) const LOCK_WAIT: Duration = Duration::from_mins(11);
+/// The tools live in sbin, which is not on everybody's path; their words are read in English.
+const ENVIRONMENT: &str = "export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 \
+     PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\n";
 /// Where locks are kept on the node: gone after a reboot, like the commands that held them.
 const LOCKS: &str = "/run/brickyard";
 /// `timeout` says this when it ended the command, and this when it had to kill it.
@@ -36,19 +39,10 @@ impl<'a> Rendered<'a> {
     /// An argument holds a NUL byte, which no command line can carry.
     pub(super) fn new(host: &'a Hostname, script: &'a Script) -> Result<Self> {
         let word = format!("brickyard-{}", uuid::Uuid::new_v4().simple());
-        // The tools live in sbin, which is not on everybody's path; their words are read in English.
-        let mut text = String::from(
-            "export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\n",
-        );
-        if let Some(lock) = &script.lock {
-            let wait = LOCK_WAIT.as_secs();
-            let file = quoted(host, [format!("{LOCKS}/{lock}.lock").as_str()])?;
-            // Descriptor 9 stays open in the commands: whoever still runs, holds the lock.
-            text += &format!("mkdir -p {LOCKS} && exec 9>>{file} || exit 1\n");
-            text += &format!("flock -w {wait} -E {LOCKED} 9 || exit $?\n");
-        }
         let mark = format!("printf '\\n{word} %s %s\\n' \"$1\" \"$2\"");
-        text += &format!("e() {{ {mark}; {mark} >&2; }}\n");
+        let mut text =
+            [ENVIRONMENT, &lock(host, script)?, &format!("e() {{ {mark}; {mark} >&2; }}\n")]
+                .concat();
         for (number, line) in script.lines.iter().enumerate() {
             text += &Self::line(host, number, line)?;
         }
@@ -101,7 +95,7 @@ impl<'a> Rendered<'a> {
             };
             if TIMED_OUT.contains(&code) {
                 let why = format!("timed out after {} s", line.cmd.timeout.as_secs());
-                let (host, command) = (self.host.clone(), line.cmd.to_string());
+                let (host, command) = (self.host.clone(), line.cmd.brief());
                 return Err(NodeError::InDoubt { host, command, why });
             }
             if code != 0 && !line.may_fail {
@@ -118,7 +112,7 @@ impl<'a> Rendered<'a> {
         let said = if err.trim().is_empty() { out } else { &err };
         NodeError::Failed {
             host: self.host.clone(),
-            command: line.cmd.to_string(),
+            command: line.cmd.brief(),
             status,
             stderr: said.trim().to_owned(),
         }
@@ -126,7 +120,7 @@ impl<'a> Rendered<'a> {
 
     fn broke_off(&self, line: &Line, status: Option<i32>, out: &str, err: &str) -> NodeError {
         let host = self.host.clone();
-        let command = line.cmd.to_string();
+        let command = line.cmd.brief();
         match status {
             Some(LOCKED) => {
                 let why = "an earlier command for the same object is still at work".into();
@@ -163,6 +157,18 @@ fn without_greeting(err: &str) -> String {
     let lines: Vec<_> =
         err.lines().filter(|l| !l.starts_with("Welcome to gluster prompt")).collect();
     lines.join("\n")
+}
+
+/// Takes the script's lock, if it has one. Descriptor 9 stays open in the commands: whoever still
+/// runs, holds the lock.
+fn lock(host: &Hostname, script: &Script) -> Result<String> {
+    let Some(lock) = &script.lock else { return Ok(String::new()) };
+    let wait = LOCK_WAIT.as_secs();
+    let file = quoted(host, [format!("{LOCKS}/{lock}.lock").as_str()])?;
+    Ok(format!(
+        "mkdir -p {LOCKS} && exec 9>>{file} || exit 1\n\
+         flock -w {wait} -E {LOCKED} 9 || exit $?\n"
+    ))
 }
 
 fn command(host: &Hostname, cmd: &Cmd) -> Result<String> {

@@ -40,12 +40,33 @@ impl Cmd {
     }
 }
 
+impl Cmd {
+    /// The command in one line of bearable length, for errors.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        const BEARABLE: usize = 160;
+        let whole = self.to_string();
+        match whole.char_indices().nth(BEARABLE) {
+            None => whole,
+            Some((end, _)) => format!("{} ...", &whole[..end]),
+        }
+    }
+}
+
 impl fmt::Display for Cmd {
+    /// As a person would type it; what would surprise a shell is quoted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let argv = self.argv.iter().map(String::as_str);
-        f.write_str(&shlex::try_join(argv).unwrap_or_else(|_| format!("{:?}", self.argv)))?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
+        for (n, word) in self.argv.iter().enumerate() {
+            let blank = if n == 0 { "" } else { " " };
+            if !word.is_empty() && word.chars().all(plain) {
+                write!(f, "{blank}{word}")?;
+            } else {
+                write!(f, "{blank}'{}'", word.replace('\'', "'\\''"))?;
+            }
+        }
         if !self.stdin.is_empty() {
-            write!(f, " <<< {}", self.stdin.join("; "))?;
+            write!(f, " <<< '{}'", self.stdin.join("; "))?;
         }
         Ok(())
     }

@@ -100,8 +100,10 @@ impl Ssh {
 
     fn host(&self, name: &Hostname) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh =
-            || Host { permits: Semaphore::new(SESSIONS_A_HOST), session: Default::default() };
+        let fresh = || Host {
+            permits: Semaphore::new(SESSIONS_A_HOST),
+            session: tokio::sync::Mutex::default(),
+        };
         hosts.entry(name.clone()).or_insert_with(|| Arc::new(fresh())).clone()
     }
 

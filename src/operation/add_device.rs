@@ -57,10 +57,8 @@ impl Operation for AddDevice {
                 self.name, other.id
             )));
         }
-        let destroy = match self.destroy {
-            true => Some(Wipe { known: devices::known_uuids(tx).await? }),
-            false => None,
-        };
+        let known = devices::known_uuids(tx).await?;
+        let destroy = self.destroy.then_some(Wipe { known });
         let device = Device {
             id: self.device,
             node: id,

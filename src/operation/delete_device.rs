@@ -2,7 +2,7 @@
 use super::{
     Operation, Plan, Planning,
     journal::Record,
-    step::{Step, TearDownDevice},
+    step::{ReadDevice, Step, TearDownDevice},
 };
 use crate::{
     domain::{DeviceId, State},
@@ -46,8 +46,14 @@ impl Operation for DeleteDevice {
         let node = nodes::get(tx, device.node).await?.ok_or_else(Error::id_not_found)?;
         devices::set_pending(tx, self.device, Some(planning.id)).await?;
         let path = lvm::stable_path(&device.name, &device.pv_uuid);
+        let device_name = device.name;
         let (host, device, force) = (node.host()?.clone(), self.device, self.force);
-        Ok(vec![vec![Step::TearDownDevice(TearDownDevice { host, device, path, force })]])
+        let look = ReadDevice { host: host.clone(), device, name: device_name };
+        let tear_down = Step::TearDownDevice(TearDownDevice { host, device, path, force });
+        // Tearing down cannot be taken back. A node that is dead, or a disk, is noticed before: the
+        // device stays as it was, and may be asked for again, by force (api.md 10.3).
+        let first = if force { vec![] } else { vec![vec![Step::ReadDevice(look)]] };
+        Ok(first.into_iter().chain([vec![tear_down]]).collect())
     }
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
         devices::delete(tx, self.device).await

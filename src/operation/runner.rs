@@ -182,7 +182,7 @@ impl Runner {
     async fn release(&self, record: &Record) -> Result<()> {
         let mut tx = self.store.write().await?;
         record.operation.release(&mut tx, record).await?;
-        if record.attempt <= record.operation.retries(&self.settings) && !record.interrupted() {
+        if record.deserves_another_attempt(&self.settings) {
             let planning =
                 Planning { id: record.id, settings: &self.settings, avoid: &record.avoid };
             match plan(&mut tx, &record.operation, &planning).await {
@@ -273,9 +273,13 @@ const ABANDONED: &str =
     "The server was restarted before this operation began. Nothing was done; please try again.";
 
 impl Record {
-    /// It unwinds because of a restart, and nobody waits for it to be tried again.
-    fn interrupted(&self) -> bool {
-        self.error.as_deref() == Some(INTERRUPTED)
+    /// Another place helps only when a node was at fault: each attempt that ends for that reason
+    /// adds one to those that are avoided. What gluster refuses, an option that does not exist,
+    /// it refuses everywhere; and nobody waits for what a restart has interrupted.
+    fn deserves_another_attempt(&self, settings: &Settings) -> bool {
+        let node_at_fault = i64::try_from(self.avoid.len()).is_ok_and(|n| n >= self.attempt);
+        let interrupted = self.error.as_deref() == Some(INTERRUPTED);
+        node_at_fault && !interrupted && self.attempt <= self.operation.retries(settings)
     }
 }
 

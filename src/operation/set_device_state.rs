@@ -42,6 +42,7 @@ impl Operation for SetDeviceState {
     /// Unlike a node, a removed device may come back by way of offline (storage.md 5.1).
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
         let device = devices::get_settled(tx, self.device).await?;
+        let holds_bricks = !bricks::on_device(tx, self.device).await?.is_empty();
         match (device.state, self.to) {
             (from, to) if from == to => return Ok(()),
             (State::Failed, State::Online) => {
@@ -54,14 +55,12 @@ impl Operation for SetDeviceState {
                     self.device
                 )));
             }
-            (State::Offline, State::Failed) => {
-                if !bricks::on_device(tx, self.device).await?.is_empty() {
-                    return Err(Error::Refused(format!(
-                        "Unable to remove device [{}] as it still holds bricks. Moving bricks to \
-                         other devices is not offered yet: delete their volumes first",
-                        self.device
-                    )));
-                }
+            (State::Offline, State::Failed) if holds_bricks => {
+                return Err(Error::Refused(format!(
+                    "Unable to remove device [{}] as it still holds bricks. Moving bricks to other \
+                     devices is not offered yet: delete their volumes first",
+                    self.device
+                )));
             }
             _ => {}
         }

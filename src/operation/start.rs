@@ -71,7 +71,10 @@ impl Operations {
         if self.runner.ending.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        let slot = self.slot(&operation)?;
+        let slot = match self.slot(&operation) {
+            Ok(slot) => slot,
+            Err(busy) => return Err(self.fault_of(&operation).await?.unwrap_or(busy)),
+        };
         let id = OperationId::random();
         // A request whose client hangs up must not stop between two transactions.
         let this = self.clone();
@@ -128,6 +131,16 @@ impl Operations {
             Ok(_) => Ok(Some(Slot(self.in_flight.clone()))),
             Err(_) => Err(Error::Busy),
         }
+    }
+
+    /// What is wrong with the request itself, whether or not there is room for it now: clients are
+    /// told that first (api.md 5.2). The plan that comes of looking is thrown away.
+    async fn fault_of(&self, operation: &Any) -> Result<Option<Error>> {
+        let Runner { store, settings, .. } = &self.runner;
+        let planning = Planning { id: OperationId::random(), settings, avoid: &BTreeSet::new() };
+        let mut tx = store.write().await?;
+        let planned = operation.reserve(&mut tx, &planning).await;
+        Ok(planned.err().filter(|error| error.status() < 500))
     }
 
     /// Drives in the background. When the database fails, the operation waits for better times:

@@ -131,13 +131,12 @@ impl Draft {
             let size = size::of_brick(brick, request.snapshot_factor, device.extent);
             let refused = rule::refuse(device, request, part, room.free(device), size.total())
                 .or_else(|| self.refuse(request, device));
-            match refused {
-                Some(reason) => refusals.add(reason),
-                None => {
-                    let brick = PlacedBrick { device: device.id, node: device.node, part, size };
-                    places.push(Place { device, brick });
-                }
+            if let Some(reason) = refused {
+                refusals.add(reason);
+                continue;
             }
+            let brick = PlacedBrick { device: device.id, node: device.node, part, size };
+            places.push(Place { device, brick });
         }
         places.sort_by_cached_key(|place| self.rank(request, room, part, place.device));
         (places, refusals)

@@ -133,7 +133,8 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn read(&self) -> Result<ReadTx> {
-        Ok(ReadTx(self.read.begin().await?))
+        // BEGIN takes the snapshot with the first question; a reader never waits for the writer.
+        Ok(ReadTx(self.read.begin_with("BEGIN").await?))
     }
     /// Begins to write, as soon as the one before is done.
     ///
@@ -234,7 +235,7 @@ fn journal_mode(database: &Path) -> SqliteJournalMode {
 
 /// A violated UNIQUE means that somebody else was first.
 pub(crate) fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|e| e.is_unique_violation())
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 /// Seconds since 1970.

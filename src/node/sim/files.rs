@@ -9,7 +9,7 @@ pub(super) fn execute(node: &mut Node, argv: &[&str]) -> Outcome {
         ["chown", group, path] => set(node, path, |entry| entry.0 = Some((*group).to_owned())),
         ["chmod", mode, path] => set(node, path, |entry| entry.1 = Some((*mode).to_owned())),
         ["blkid", "-p", device] => check(node.file_systems.contains_key(*device)),
-        ["mkfs.xfs", .., device] => mkfs(node, device),
+        ["mkfs.xfs", .., device] | ["env", .., device] => mkfs(node, device),
         ["mountpoint", "-q", path] => check(node.mounts.contains_key(*path)),
         ["mount", "-o", _, device, path] => mount(node, device, path),
         ["umount", path] => match node.mounts.remove(*path) {

@@ -195,16 +195,10 @@ fn info(world: &mut World, name: &str) -> String {
         return answer(-1, &format!("Volume {name} does not exist"), "");
     };
     let status = if volume.started { "Started" } else { "Created" };
-    let bricks: String = volume
-        .bricks
-        .iter()
-        .map(|b| format!("<brick uuid=\"u\">{b}<name>{b}</name></brick>"))
-        .collect();
-    let options: String = volume
-        .options
-        .iter()
-        .map(|(key, value)| format!("<option><name>{key}</name><value>{value}</value></option>"))
-        .collect();
+    let brick = |b: &String| format!("<brick uuid=\"u\">{b}<name>{b}</name></brick>");
+    let bricks = volume.bricks.iter().map(brick).collect::<Vec<_>>().concat();
+    let option = |(k, v)| format!("<option><name>{k}</name><value>{v}</value></option>");
+    let options = volume.options.iter().map(option).collect::<Vec<_>>().concat();
     let body = format!(
         "<volInfo><volumes><volume><name>{name}</name><statusStr>{status}</statusStr>\
          <bricks>{bricks}</bricks><options>{options}</options></volume><count>1</count></volumes></volInfo>"

@@ -47,7 +47,7 @@ impl Effect for CreateBrick {
         let (tools, lv) = (nodes.tools(), &self.place.lv);
         let script = mount::prepare(self.place.lock(), lv);
         let script = lvm::create_brick(script, tools, lv, self.size, self.part);
-        let script = xfs::format(script, tools, lv, self.part);
+        let script = xfs::format(script, tools, lv, self.size, self.part);
         let script = fstab::add(script, tools, lv);
         let script = mount::mount(script, tools, lv);
         let script = mount::directory(script, lv, self.gid);

@@ -1,0 +1,29 @@
+# `just` lists everything; `just ci` is what CI runs.
+_default:
+    @just --list --unsorted
+
+# A server on simulated nodes, to try things out
+demo *ARGUMENTS:
+    cargo run -- demo {{ARGUMENTS}}
+
+# All tests that need no root and no network
+test *ARGUMENTS:
+    cargo test {{ARGUMENTS}}
+
+# Format, lints and documentation, as CI checks them
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
+
+# Licences, advisories and sources of dependencies (cargo install cargo-deny)
+deny:
+    cargo deny check
+
+# The whole product on real GlusterFS nodes (root on Debian)
+lab *USERS:
+    tests/lab/run {{USERS}}
+
+# Everything CI runs
+ci:
+    .ci/run

@@ -1,0 +1,291 @@
+//! The whole product against real storage nodes: real SSH, LVM, XFS and glusterd.
+//!
+//! Run by `tests/lab/run`, which boots the nodes. The server is the real binary, commanded through
+//! the real command line; what it did is checked on the nodes by other means than its own.
+#[path = "scenario/node.rs"]
+mod node;
+#[path = "scenario/server.rs"]
+mod server;
+
+use node::{Node, sh};
+use serde_json::Value;
+use server::Server;
+use std::time::{Duration, Instant};
+
+const NODES: [u8; 3] = [1, 2, 3];
+const GIB: u64 = 1024 * 1024;
+
+fn main() {
+    let users = std::env::args().nth(1).unwrap_or_else(|| "root storage".into());
+    for user in users.split_whitespace() {
+        let started = Instant::now();
+        Life::new(user).lead();
+        say(&format!("everything as {user}: {} s", started.elapsed().as_secs()));
+    }
+}
+
+fn say(text: &str) {
+    println!("lab: {text}");
+}
+
+/// Runs one part and tells how long it took.
+fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = work();
+    say(&format!("{what}: {:.1} s", started.elapsed().as_secs_f64()));
+    result
+}
+
+/// Everything that happens to a cluster from its first node to its last.
+struct Life {
+    server: Server,
+    nodes: Vec<Node>,
+}
+
+/// A volume under test.
+struct Volume {
+    what: &'static str,
+    id: String,
+    name: String,
+    /// SHA-256 of the file written to it.
+    sum: String,
+}
+
+impl Life {
+    fn new(user: &str) -> Self {
+        let nodes = NODES.map(Node).to_vec();
+        Self { server: Server::start(user), nodes }
+    }
+
+    fn lead(mut self) {
+        assert_eq!(leftovers(&[]), "", "the nodes are not clean to begin with");
+        let topology = self.server.write("topology.json", &topology());
+        timed("topology load", || self.server.cli(&["topology", "load", "--json", &topology]));
+        self.sizes_match();
+        self.a_bad_option_leaves_nothing();
+
+        let mut volumes = self.create_all();
+        for volume in &mut volumes {
+            volume.sum = timed(&format!("write to {}", volume.what), || self.write_to(volume));
+            self.find_on_bricks(volume);
+        }
+        self.sizes_match();
+        self.expand(&volumes[1]);
+        timed("reboot of node 2", || self.reboot(2));
+        for volume in &volumes {
+            self.read_back(volume);
+        }
+        self.restart_server();
+
+        for volume in &volumes {
+            timed(&format!("delete {}", volume.what), || {
+                self.server.cli(&["volume", "delete", &volume.id]);
+            });
+        }
+        assert_eq!(leftovers(&["--volumes-only"]), "", "deleted volumes left something");
+        self.sizes_match();
+        assert!(self.devices().iter().all(|(_, device)| device["storage"]["used"] == 0));
+
+        timed("removing devices, nodes and the cluster", || self.dissolve());
+        assert_eq!(leftovers(&[]), "", "the cluster left something");
+        self.server.end();
+    }
+
+    fn create_all(&self) -> Vec<Volume> {
+        let arbiter = "--gluster-volume-options=user.heketi.arbiter true";
+        let table: [(&str, &[&str]); 4] = [
+            ("replica 2", &["--size=1", "--replica=2", "--gid=2000", "--name=two"]),
+            ("replica 3", &["--size=1", "--replica=3"]),
+            ("arbiter", &["--size=1", "--replica=3", arbiter]),
+            // 2 GiB is the least for two data bricks of at least 1 GiB each.
+            (
+                "disperse 2+1",
+                &["--size=2", "--durability=disperse", "--disperse-data=2", "--redundancy=1"],
+            ),
+        ];
+        let create = |(what, options): &(&'static str, &[&str])| {
+            let arguments = [&["volume", "create"], *options].concat();
+            let volume = timed(&format!("create {what}"), || self.server.json(&arguments));
+            let text = |key: &str| volume[key].as_str().unwrap().to_owned();
+            Volume { what, id: text("id"), name: text("name"), sum: String::new() }
+        };
+        table.iter().map(create).collect()
+    }
+
+    /// gluster refuses the option after the bricks were made: all of it must be taken back.
+    fn a_bad_option_leaves_nothing(&self) {
+        let options = "--gluster-volume-options=no.such-option 1";
+        let error = timed("create with a bad option", || {
+            self.server.fails(&["volume", "create", "--size=1", "--replica=3", options])
+        });
+        assert!(error.contains("option : no.such"), "{error}");
+        assert_eq!(leftovers(&["--volumes-only"]), "", "a failed create left something");
+        self.sizes_match();
+    }
+
+    /// Mounts the volume inside node 1, writes 5 MiB, and returns the checksum.
+    fn write_to(&self, volume: &Volume) -> String {
+        let at = self.mount(volume);
+        let write =
+            format!("head -c 5242880 /dev/urandom > {at}/file && sync && sha256sum < {at}/file");
+        let sum = self.nodes[0].run(&write);
+        self.nodes[0].run(&format!("umount {at}"));
+        sum
+    }
+    fn read_back(&self, volume: &Volume) {
+        let at = self.mount(volume);
+        let sum = self.nodes[0].run(&format!("sha256sum < {at}/file"));
+        assert_eq!(sum, volume.sum, "{}: the file changed", volume.what);
+        self.nodes[0].run(&format!("umount {at}"));
+    }
+    fn mount(&self, volume: &Volume) -> String {
+        let at = format!("/mnt/{}", volume.what.replace([' ', '+'], "-"));
+        let source = format!("192.168.77.11:/{}", volume.name);
+        self.nodes[0].run(&format!("mkdir -p {at} && mount -t glusterfs {source} {at}"));
+        at
+    }
+
+    /// Replicas hold the whole file, an arbiter an empty one, dispersed bricks a part each.
+    fn find_on_bricks(&self, volume: &Volume) {
+        let info = self.server.json(&["volume", "info", &volume.id]);
+        let bricks = info["bricks"].as_array().unwrap();
+        let (mut whole, mut empty, mut parts) = (0, 0, 0);
+        for brick in bricks {
+            let node = &self.nodes[self.node_of(brick["node"].as_str().unwrap())];
+            let file = format!("{}/file", brick["path"].as_str().unwrap());
+            match node.run(&format!("stat -c %s {file}")).parse::<u64>().unwrap() {
+                0 => empty += 1,
+                5_242_880 => {
+                    assert_eq!(node.run(&format!("sha256sum < {file}")), volume.sum);
+                    whole += 1;
+                }
+                _ => parts += 1,
+            }
+        }
+        let want = match volume.what {
+            "replica 2" => (2, 0, 0),
+            "replica 3" => (3, 0, 0),
+            "arbiter" => (2, 1, 0),
+            _ => (0, 0, 3),
+        };
+        assert_eq!((whole, empty, parts), want, "{}", volume.what);
+        if volume.what == "replica 2" {
+            let path = bricks[0]["path"].as_str().unwrap();
+            let node = &self.nodes[self.node_of(bricks[0]["node"].as_str().unwrap())];
+            assert_eq!(node.run(&format!("stat -c '%g %a' {path}")), "2000 2775", "gid and mode");
+        }
+    }
+
+    fn expand(&self, volume: &Volume) {
+        let argument = format!("--volume={}", volume.id);
+        let arguments = ["volume", "expand", &argument, "--expand-size=1"];
+        let info = timed(&format!("expand {}", volume.what), || self.server.json(&arguments));
+        assert_eq!((info["size"].as_u64(), info["bricks"].as_array().unwrap().len()), (Some(2), 6));
+        self.sizes_match();
+        let at = self.mount(volume);
+        let kib = self.nodes[0].run(&format!("df -k --output=size {at} | tail -1"));
+        assert!(kib.trim().parse::<u64>().unwrap() > GIB * 3 / 2, "{kib} KiB after the expansion");
+        self.nodes[0].run(&format!("umount {at}"));
+    }
+
+    /// After a power cut a node has its bricks mounted again, and gluster's data is whole.
+    fn reboot(&self, number: u8) {
+        let node = &self.nodes[usize::from(number) - 1];
+        let count = "grep -c /var/lib/heketi/mounts/ /proc/mounts || true";
+        let before = node.run(count);
+        assert_ne!(before, "0");
+        sh(&["nodes", "reboot", &number.to_string()]);
+        assert_eq!(node.run(count), before, "bricks mounted after the reboot");
+        let limit = Instant::now() + Duration::from_mins(2);
+        while self.nodes[0].run("gluster --mode=script pool list").matches("Connected").count() < 3
+            || self.nodes[0]
+                .run("gluster --mode=script volume status all --xml")
+                .contains("<status>0</status>")
+        {
+            assert!(Instant::now() < limit, "gluster did not come together again");
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// A server that is started again knows everything, and answers for operations of before.
+    fn restart_server(&mut self) {
+        let before = self.server.json(&["topology", "info"]);
+        self.server.restart();
+        assert_eq!(self.server.json(&["topology", "info"]), before);
+    }
+
+    fn devices(&self) -> Vec<(usize, Value)> {
+        let topology = self.server.json(&["topology", "info"]);
+        let nodes = topology["clusters"][0]["nodes"].as_array().unwrap().clone();
+        let on_node = |node: Value| {
+            let at = self.index_of(&node);
+            let devices = node["devices"].as_array().unwrap().clone();
+            devices.into_iter().map(move |device| (at, device))
+        };
+        nodes.into_iter().flat_map(on_node).collect()
+    }
+    fn index_of(&self, node: &Value) -> usize {
+        let address = node["hostnames"]["manage"][0].as_str().unwrap();
+        self.nodes.iter().position(|n| n.manage() == address).unwrap()
+    }
+    fn node_of(&self, id: &str) -> usize {
+        self.index_of(&self.server.json(&["node", "info", id]))
+    }
+
+    /// Every KiB that the database calls used or free, LVM calls so too. LVM keeps a spare for
+    /// pool metadata, as large as the largest, while there is any pool: that one is its own.
+    fn sizes_match(&self) {
+        for (at, device) in self.devices() {
+            let id = device["id"].as_str().unwrap();
+            let node = &self.nodes[at];
+            let line = node.run(&format!("vgdisplay -c vg_{id}"));
+            let fields: Vec<&str> = line.trim().split(':').collect();
+            let kib =
+                |i: usize| fields[i].parse::<u64>().unwrap() * fields[12].parse::<u64>().unwrap();
+            let spare = node.run(&format!(
+                "lvs -a --noheadings --nosuffix --units k -o lv_size --select 'lv_name=lvol0_pmspare && vg_name=vg_{id}'"
+            ));
+            let whole = spare.trim().split('.').next().unwrap_or_default();
+            let spare = whole.parse::<u64>().unwrap_or(0);
+            let size = |key: &str| device["storage"][key].as_u64().unwrap();
+            assert_eq!(size("total"), kib(13), "total of {id} on {}", node.manage());
+            assert_eq!(size("used"), kib(14) - spare, "used of {id} on {}", node.manage());
+        }
+    }
+
+    fn dissolve(&self) {
+        for (_, device) in self.devices() {
+            let id = device["id"].as_str().unwrap();
+            for verb in ["disable", "remove", "delete"] {
+                self.server.cli(&["device", verb, id]);
+            }
+        }
+        let topology = self.server.json(&["topology", "info"]);
+        let cluster = &topology["clusters"][0];
+        for node in cluster["nodes"].as_array().unwrap() {
+            self.server.cli(&["node", "delete", node["id"].as_str().unwrap()]);
+        }
+        self.server.cli(&["cluster", "delete", cluster["id"].as_str().unwrap()]);
+    }
+}
+
+fn leftovers(options: &[&str]) -> String {
+    sh(&[&["leftovers"], options].concat())
+}
+
+fn topology() -> String {
+    let node = |n: &u8| {
+        serde_json::json!({
+            "node": {
+                "zone": n,
+                "hostnames": {
+                    "manage": [Node(*n).manage()],
+                    "storage": [format!("192.168.77.1{n}")]
+                }
+            },
+            "devices": ["/dev/vdb", "/dev/vdc"]
+        })
+    };
+    let nodes: Vec<Value> = NODES.iter().map(node).collect();
+    serde_json::json!({"clusters": [{"nodes": nodes}]}).to_string()
+}
