@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// It cannot start, or the listener fails.
 pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
+    // First of all: a signal that comes while the server is still starting ends it in order.
+    let stop = until_told()?;
     let remote: Arc<dyn Remote> = match &config.executor {
         Executor::Ssh(settings) => Arc::new(Ssh::new(settings.clone()).context("ssh")?),
         Executor::Sim(disk) => {
@@ -34,7 +36,7 @@ pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
     let listener = listener(listen, config.port).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, database = %config.database.display(), version = VERSION, "serving");
-    serve(app, listener, until_told()?).await
+    serve(app, listener, stop).await
 }
 
 /// The version of this program.

@@ -1,7 +1,13 @@
 //! All integration tests in one binary; the folders mirror what they test.
-#![expect(clippy::unwrap_used, unreachable_pub, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    unreachable_pub,
+    reason = "a test that cannot go on fails"
+)]
 mod architecture;
 mod cli;
 mod examples;
 mod harness;
 mod migrations;
+mod process;

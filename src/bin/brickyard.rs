@@ -75,7 +75,10 @@ fn main() -> ExitCode {
     let mut argv: Vec<OsString> = std::env::args_os().collect();
     let called = argv.first().map(PathBuf::from);
     match called.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()) {
-        Some("heketi-cli") => cli::main(argv),
+        Some("heketi-cli") => {
+            argv.splice(..1, [OsString::from("heketi-cli")]);
+            cli::main(argv)
+        }
         Some("heketi") => {
             let heketi = Heketi::parse();
             if heketi.version {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::node::ssh::HostKeys;
 use std::collections::HashMap;
 
 fn load(json: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -29,7 +30,8 @@ fn no_file_at_all_is_fine() {
     assert_eq!(config.tools, Tools::default());
     let ssh = ssh_of(config);
     assert_eq!((ssh.user.as_str(), ssh.port, ssh.sudo), ("heketi", 22, false));
-    assert_eq!(ssh.host_keys, HostKeys::AcceptNew("known_hosts".into()));
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(ssh.host_keys, HostKeys::AcceptNew(here.join("known_hosts")));
 }
 
 #[test]

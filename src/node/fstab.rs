@@ -1,26 +1,81 @@
 //! The file that mounts bricks at boot: one line a brick, added once, found by the brick's id.
-use super::{Script, Tools, When, lvm::BrickLv, script::Cmd};
+//!
+//! `sed -i` reads the whole file and puts another in its place, so whoever else changes it
+//! meanwhile is lost. Bricks of one node come and go side by side: each change takes the lock.
+use super::{Script, Tools, When, names::BrickLv, script::Cmd};
+
+/// One lock for the file of a node, beside those of scripts.
+const LOCK: &str = "/run/brickyard/fstab.lock";
 
 /// Adds the brick's line unless it is there (storage.md 1.5-4).
 #[must_use]
 pub fn add(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
-    let (fstab, options) = (tools.fstab.as_str(), &tools.mount_options);
-    let line = format!("{} {} xfs {options} 1 2", brick.device_node(), brick.mount_point());
-    // awk appends by itself: no redirection, so no shell, and sudo covers it.
-    let append = Cmd::new(["awk", "BEGIN {print ARGV[1] >> ARGV[2]}", &line, fstab]);
-    script.then_when(When::Fails(has(fstab, brick)), append)
+    let fstab = tools.fstab.as_str();
+    let line = line(brick, &tools.mount_options);
+    script.then_when(When::Fails(has(fstab, brick)), append(LOCK, fstab, &line))
 }
 
 /// Removes the brick's line, if there is one; a backup `<fstab>.save` stays, as with Heketi.
 #[must_use]
 pub fn remove(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
     let fstab = tools.fstab.as_str();
-    let delete = format!("/{}[[:space:]]/d", brick.name());
-    script
-        .then_when(When::Succeeds(has(fstab, brick)), Cmd::new(["sed", "-i.save", &delete, fstab]))
+    script.then_when(When::Succeeds(has(fstab, brick)), delete(LOCK, fstab, brick))
+}
+
+fn line(brick: &BrickLv, options: &str) -> String {
+    format!("{} {} xfs {options} 1 2", brick.device_node(), brick.mount_point())
 }
 
 /// The brick's logical volume stands at the end of its device node, so a space follows it.
 fn has(fstab: &str, brick: &BrickLv) -> Cmd {
     Cmd::new(["grep", "-qF", "-e", &format!("{} ", brick.name()), fstab])
+}
+
+/// awk appends by itself: no redirection, so no shell.
+fn append(lock: &str, fstab: &str, line: &str) -> Cmd {
+    locked(lock, ["awk", "BEGIN {print ARGV[1] >> ARGV[2]}", line, fstab])
+}
+
+fn delete(lock: &str, fstab: &str, brick: &BrickLv) -> Cmd {
+    let expression = format!("/{}[[:space:]]/d", brick.name());
+    locked(lock, ["sed", "-i.save", &expression, fstab])
+}
+
+fn locked<const N: usize>(lock: &str, argv: [&str; N]) -> Cmd {
+    Cmd::new(["flock", "-w", "60", lock].into_iter().chain(argv))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{BrickId, DeviceId};
+    use std::process::Command;
+
+    fn run(cmd: &Cmd) {
+        let status = Command::new(&cmd.argv[0]).args(&cmd.argv[1..]).status().unwrap();
+        assert!(status.success(), "{cmd}");
+    }
+
+    /// Found on real nodes: a volume with two bricks on one node left a line behind.
+    #[test]
+    fn changes_side_by_side_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name).display().to_string();
+        let (fstab, lock) = (path("fstab"), path("lock"));
+        std::fs::write(&fstab, "proc /proc proc defaults 0 0\n").unwrap();
+        let bricks: Vec<BrickLv> = (0..24)
+            .map(|_| BrickLv { id: BrickId::random(), device: DeviceId::random() })
+            .collect();
+        let (stay, go) = bricks.split_at(12);
+        go.iter().for_each(|brick| run(&append(&lock, &fstab, &line(brick, "rw"))));
+        std::thread::scope(|scope| {
+            for (comes, goes) in stay.iter().zip(go) {
+                scope.spawn(|| run(&append(&lock, &fstab, &line(comes, "rw"))));
+                scope.spawn(|| run(&delete(&lock, &fstab, goes)));
+            }
+        });
+        let left = std::fs::read_to_string(&fstab).unwrap();
+        assert_eq!(left.lines().count(), 1 + stay.len(), "{left}");
+        assert!(stay.iter().all(|brick| left.contains(&line(brick, "rw"))));
+    }
 }

@@ -6,6 +6,7 @@ pub mod fstab;
 pub mod gluster;
 pub mod lvm;
 pub mod mount;
+pub mod names;
 mod render;
 pub mod script;
 pub mod sim;
@@ -18,6 +19,7 @@ pub use script::{Cmd, Ran, Script, When};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 /// Why a script on a node did not end well.
@@ -144,11 +146,33 @@ impl Default for Tools {
     }
 }
 
+/// How long gluster is waited for when it cannot answer yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Another administrator's command may hold glusterd's lock: ask again so often (gluster's own
+    /// transactions end after 600 s at the most) ...
+    pub busy_tries: u32,
+    /// ... after this pause.
+    pub busy_pause: Duration,
+    /// A command whose end gluster does not know may still make the volume: look so often ...
+    pub looks: u32,
+    /// ... after this pause.
+    pub look_pause: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let (busy_pause, look_pause) = (Duration::from_secs(2), Duration::from_secs(5));
+        Self { busy_tries: 300, busy_pause, looks: 24, look_pause }
+    }
+}
+
 /// The nodes as steps see them: a way to run scripts, and the rules for using it.
 #[derive(Clone)]
 pub struct Nodes {
     remote: Arc<dyn Remote>,
     tools: Arc<Tools>,
+    pace: Pace,
     queues: Arc<Mutex<HashMap<ClusterId, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
@@ -156,7 +180,18 @@ impl Nodes {
     /// Nodes behind this door, commanded with these settings.
     #[must_use]
     pub fn new(remote: Arc<dyn Remote>, tools: Tools) -> Self {
-        Self { remote, tools: Arc::new(tools), queues: Arc::default() }
+        Self { remote, tools: Arc::new(tools), pace: Pace::default(), queues: Arc::default() }
+    }
+    /// The same, waiting for gluster in another way.
+    #[must_use]
+    pub fn paced(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+    /// How long gluster is waited for.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
     /// How commands are built.
     #[must_use]

@@ -1,9 +1,10 @@
 //! Mount points of bricks and the directories gluster is given (storage.md 1.1, 1.5, 1.6).
-use super::{Script, Tools, When, lvm::BrickLv, script::Cmd};
+use super::{
+    Script, Tools, When,
+    names::{BrickLv, MOUNTS, group},
+    script::Cmd,
+};
 use crate::domain::DeviceId;
-
-/// Where everything of ours is mounted; Heketi's path, so that its bricks are ours.
-pub const ROOT: &str = "/var/lib/heketi/mounts";
 
 /// Makes the mount point.
 #[must_use]
@@ -46,7 +47,7 @@ pub fn forget(script: Script, brick: &BrickLv) -> Script {
 /// Removes the empty directory that held a device's mount points.
 #[must_use]
 pub fn forget_device(script: Script, device: DeviceId) -> Script {
-    remove_empty(script, &format!("{ROOT}/vg_{device}"))
+    remove_empty(script, &format!("{MOUNTS}/{}", group(device)))
 }
 
 fn remove_empty(script: Script, directory: &str) -> Script {

@@ -114,7 +114,7 @@ impl<'a> Rendered<'a> {
             host: self.host.clone(),
             command: line.cmd.brief(),
             status,
-            stderr: said.trim().to_owned(),
+            stderr: bearable(said),
         }
     }
 
@@ -150,6 +150,14 @@ impl<'a> Rendered<'a> {
         }
         pieces
     }
+}
+
+/// Some tools explain all of their options when one is wrong: the first lines tell which.
+fn bearable(said: &str) -> String {
+    const LINES: usize = 6;
+    let lines: Vec<_> = said.trim().lines().collect();
+    let more = if lines.len() > LINES { "\n..." } else { "" };
+    format!("{}{more}", lines[..lines.len().min(LINES)].join("\n"))
 }
 
 /// A session of gluster greets on standard error, whatever follows.

@@ -1,5 +1,5 @@
 //! The file system of a brick.
-use super::{Script, Tools, When, lvm::BrickLv, script::Cmd};
+use super::{Script, Tools, When, names::BrickLv, script::Cmd};
 use crate::domain::{BrickSize, Kib, Part};
 use std::time::Duration;
 

@@ -190,11 +190,15 @@ mod tests {
                 match r.next() {
                     Next::Run(which) => {
                         prop_assert!(!which.is_empty());
-                        which.iter().for_each(|i| r.steps[*i].state = StepState::Done);
+                        for i in which {
+                            r.steps[i].state = StepState::Done;
+                        }
                     }
                     Next::Undo(which) => {
                         prop_assert!(!which.is_empty());
-                        which.iter().for_each(|i| r.steps[*i].state = StepState::Undone);
+                        for i in which {
+                            r.steps[i].state = StepState::Undone;
+                        }
                     }
                     Next::Commit => {
                         prop_assert!(!unwinding);

@@ -10,7 +10,7 @@ use crate::{
         option::Steering,
     },
     error::{Error, Result},
-    node::{gluster::BrickAddress, lvm::BrickLv},
+    node::{gluster::BrickAddress, names::BrickLv},
     placement::{
         self, Placement,
         rule::{Rules, TagMatch},

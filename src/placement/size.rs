@@ -148,11 +148,9 @@ mod tests {
     /// The examples of storage.md 2.1.
     #[test]
     fn sets_double_until_a_limit() {
-        let gib = |n: f64| (n * 1_048_576.0) as u64;
         let found = search(100, Durability::Replicate { replica: 3 }, 1000);
-        let want =
-            [(1, 100.0), (2, 50.0), (4, 25.0), (8, 12.5), (16, 6.25), (32, 3.125), (64, 1.5625)];
-        let want: Vec<_> = want.iter().map(|(s, g)| Ok((*s, gib(*g)))).collect();
+        let hundred = Gib(100).to_kib().0;
+        let want: Vec<_> = (0..7).map(|n| Ok((1 << n, hundred >> n))).collect();
         assert_eq!(found[..7], want[..]);
         assert_eq!(found[7..], [Err(End::MinBrickSize)]);
 
@@ -161,7 +159,7 @@ mod tests {
         assert_eq!(found[4], Err(End::MaxBricks));
 
         let found = search(10 * 1024, Durability::None, 32);
-        assert_eq!(found[0], Ok((4, gib(2560.0))), "bricks above 4 TiB are passed over");
+        assert_eq!(found[0], Ok((4, Gib(2560).to_kib().0)), "bricks above 4 TiB are passed over");
     }
     #[test]
     fn disperse_shares_the_payload_out() {

@@ -206,10 +206,21 @@ fn lock(database: &Path) -> Result<File, OpenError> {
     }
 }
 
+fn journal_mode(database: &Path) -> SqliteJournalMode {
+    let folder = database.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let kind = rustix::fs::statfs(folder).ok().and_then(|s| u64::try_from(s.f_type).ok());
+    let mode = journal_mode_on(kind.unwrap_or_default());
+    if mode == SqliteJournalMode::Delete {
+        let database = database.display();
+        tracing::info!(%database, "on a network file system: journal_mode=DELETE");
+    }
+    mode
+}
+
 /// WAL needs shared memory, which file systems over a network (Heketi's own database often lies
 /// on a gluster mount) do not offer: there the journal is a file that is deleted.
-fn journal_mode(database: &Path) -> SqliteJournalMode {
-    // statfs(2): FUSE, NFS, SMB and CIFS, 9p, Ceph, Lustre.
+fn journal_mode_on(file_system: u64) -> SqliteJournalMode {
+    // statfs(2): FUSE, NFS, SMB, CIFS, SMB2, 9p, Ceph, Lustre.
     const REMOTE: [u64; 8] = [
         0x6573_5546,
         0x6969,
@@ -220,17 +231,8 @@ fn journal_mode(database: &Path) -> SqliteJournalMode {
         0x00C3_6400,
         0x0BD0_0BD0,
     ];
-    let folder = database.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let kind = rustix::fs::statfs(folder).ok().and_then(|s| u64::try_from(s.f_type).ok());
-    if kind.is_some_and(|kind| REMOTE.contains(&(kind & 0xFFFF_FFFF))) {
-        tracing::info!(
-            database = %database.display(),
-            "the database lies on a network file system: journal_mode=DELETE"
-        );
-        SqliteJournalMode::Delete
-    } else {
-        SqliteJournalMode::Wal
-    }
+    let remote = REMOTE.contains(&(file_system & 0xFFFF_FFFF));
+    if remote { SqliteJournalMode::Delete } else { SqliteJournalMode::Wal }
 }
 
 /// A violated UNIQUE means that somebody else was first.
@@ -247,5 +249,29 @@ pub fn now() -> i64 {
 impl From<row::BadRow> for Error {
     fn from(error: row::BadRow) -> Self {
         Self::Record(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wal_over_a_network() {
+        let (fuse, nfs, ext4, tmpfs) = (0x6573_5546, 0x6969, 0xEF53, 0x0102_1994);
+        assert_eq!(journal_mode_on(fuse), SqliteJournalMode::Delete);
+        assert_eq!(journal_mode_on(nfs), SqliteJournalMode::Delete);
+        assert_eq!(journal_mode_on(ext4), SqliteJournalMode::Wal);
+        assert_eq!(journal_mode_on(tmpfs), SqliteJournalMode::Wal);
+    }
+
+    #[tokio::test]
+    async fn one_server_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub/brickyard.db");
+        let first = Store::open(&path).await.unwrap();
+        assert!(matches!(Store::open(&path).await, Err(OpenError::Locked(_))));
+        first.close().await;
+        Store::open(&path).await.unwrap().close().await;
     }
 }

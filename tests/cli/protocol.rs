@@ -40,7 +40,7 @@ async fn every_request_has_a_token_of_its_own() {
         let Claims { iss, iat, exp, qsh } = claims(&request.authorization, "sesame");
         assert_eq!((iss.as_str(), exp - iat), ("admin", 300));
         let hash = Sha256::digest(format!("{}&{}", request.method, request.path));
-        let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
+        let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat();
         assert_eq!(qsh, hex, "{}", request.line());
     }
 }

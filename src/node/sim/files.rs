@@ -3,13 +3,17 @@ use super::world::{FileSystem, Node, Outcome};
 
 pub(super) fn execute(node: &mut Node, argv: &[&str]) -> Outcome {
     match argv {
-        ["mkdir", "-p", path] => mkdir(node, path),
+        ["flock", "-w", _, _, rest @ ..] => execute(node, rest),
+        ["mkdir", "-p", path] => {
+            mkdir(node, path);
+            Ok(String::new())
+        }
         ["rmdir", path] => rmdir(node, path),
         ["test", "-d", path] => check(directory_exists(node, path)),
         ["chown", group, path] => set(node, path, |entry| entry.0 = Some((*group).to_owned())),
         ["chmod", mode, path] => set(node, path, |entry| entry.1 = Some((*mode).to_owned())),
         ["blkid", "-p", device] => check(node.file_systems.contains_key(*device)),
-        ["mkfs.xfs", .., device] | ["env", .., device] => mkfs(node, device),
+        ["mkfs.xfs" | "env", .., device] => mkfs(node, device),
         ["mountpoint", "-q", path] => check(node.mounts.contains_key(*path)),
         ["mount", "-o", _, device, path] => mount(node, device, path),
         ["umount", path] => match node.mounts.remove(*path) {
@@ -53,19 +57,18 @@ fn directory_exists(node: &Node, path: &str) -> bool {
     }
 }
 
-fn mkdir(node: &mut Node, path: &str) -> Outcome {
+fn mkdir(node: &mut Node, path: &str) {
     if let Some((fs, rest)) = node.in_brick(path) {
         node.file_systems.entry(fs).or_default().directories.entry(rest).or_default();
-        return Ok(String::new());
+        return;
     }
     let mut at = String::new();
     for part in path.split('/').filter(|part| !part.is_empty()) {
         at = format!("{at}/{part}");
-        if at.starts_with(crate::node::mount::ROOT) && at != crate::node::mount::ROOT {
+        if at.starts_with(crate::node::names::MOUNTS) && at != crate::node::names::MOUNTS {
             node.directories.insert(at.clone());
         }
     }
-    Ok(String::new())
 }
 
 fn rmdir(node: &mut Node, path: &str) -> Outcome {

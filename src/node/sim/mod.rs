@@ -32,7 +32,7 @@ pub enum Fault {
     ReplyLost,
 }
 
-/// Decides before each command whether something goes wrong, and may keep it waiting for ever.
+/// Decides before each command, and each line of a gluster session, whether something goes wrong, and may keep it waiting for ever.
 #[async_trait]
 pub trait Faults: Send + Sync {
     /// Called before the effect; `changes` tells whether the script may change anything.
@@ -75,54 +75,6 @@ impl Sim {
         *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
-    async fn command(&self, host: &Hostname, cmd: &Cmd, changes: bool) -> Result<Ran> {
-        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if self.world().down.contains(host.as_str()) {
-            return Err(unreachable(host));
-        }
-        if let Some(faults) = &faults {
-            match faults.before(host, cmd, changes).await {
-                None => {}
-                Some(Fault::Fail(stderr)) => return Ok(failed(&stderr)),
-                Some(Fault::Unreachable) => return Err(unreachable(host)),
-                Some(Fault::ReplyLost) => {
-                    drop(self.world().execute(host.as_str(), cmd));
-                    return Err(lost(host, cmd));
-                }
-            }
-        }
-        let ran = match self.world().execute(host.as_str(), cmd) {
-            Ok(stdout) => Ran { status: Some(0), stdout, stderr: String::new() },
-            Err(stderr) => failed(&stderr),
-        };
-        if let Some(faults) = &faults
-            && let Some(fault) = faults.after(host, cmd, changes).await
-        {
-            return match fault {
-                Fault::Fail(stderr) => Ok(failed(&stderr)),
-                Fault::Unreachable | Fault::ReplyLost => Err(lost(host, cmd)),
-            };
-        }
-        Ok(ran)
-    }
-
-    /// Whether the line is to run; a probe that must not fail and does is the line's own failure.
-    async fn wanted(&self, host: &Hostname, line: &Line) -> Result<Result<bool, (Cmd, Ran)>> {
-        let Some(probe) = line.when.probe() else {
-            return Ok(Ok(true));
-        };
-        let ran = self.command(host, probe, false).await?;
-        let printed = !ran.stdout.trim().is_empty();
-        Ok(match line.when {
-            When::Always => Ok(true),
-            When::Succeeds(_) => Ok(ran.ok()),
-            When::Fails(_) => Ok(!ran.ok()),
-            When::Prints(_) if ran.ok() => Ok(printed),
-            When::PrintsNothing(_) if ran.ok() => Ok(!printed),
-            When::Prints(_) | When::PrintsNothing(_) => Err((probe.clone(), ran)),
-        })
-    }
-
     fn save(&self) {
         let Some(file) = &self.file else { return };
         // Held until the file is in place: two savers must not take turns on it.
@@ -140,14 +92,15 @@ impl Sim {
 impl Remote for Sim {
     async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>> {
         let changes = script.lock.is_some();
+        let mut channel = Channel { sim: self, host, changes, begun: false };
         let mut all = vec![];
         for line in &script.lines {
-            let (cmd, ran) = match self.wanted(host, line).await? {
+            let (cmd, ran) = match channel.wanted(line).await? {
                 Ok(false) => {
                     all.push(Ran::default());
                     continue;
                 }
-                Ok(true) => (line.cmd.clone(), self.command(host, &line.cmd, changes).await?),
+                Ok(true) => (line.cmd.clone(), channel.command(&line.cmd).await?),
                 Err((probe, ran)) => (probe, ran),
             };
             if changes {
@@ -164,11 +117,101 @@ impl Remote for Sim {
     }
 }
 
+/// One script on its way through one connection.
+struct Channel<'a> {
+    sim: &'a Sim,
+    host: &'a Hostname,
+    changes: bool,
+    /// A connection that breaks after this leaves everybody in doubt.
+    begun: bool,
+}
+
+impl Channel<'_> {
+    /// Whether the line is to run; a probe that must not fail and does is the line's own failure.
+    async fn wanted(&mut self, line: &Line) -> Result<Result<bool, (Cmd, Ran)>> {
+        let Some(probe) = line.when.probe() else {
+            return Ok(Ok(true));
+        };
+        let changes = std::mem::replace(&mut self.changes, false);
+        let ran = self.command(probe).await;
+        self.changes = changes;
+        let ran = ran?;
+        let printed = !ran.stdout.trim().is_empty();
+        Ok(match line.when {
+            When::Always => Ok(true),
+            When::Succeeds(_) => Ok(ran.ok()),
+            When::Fails(_) => Ok(!ran.ok()),
+            When::Prints(_) if ran.ok() => Ok(printed),
+            When::PrintsNothing(_) if ran.ok() => Ok(!printed),
+            When::Prints(_) | When::PrintsNothing(_) => Err((probe.clone(), ran)),
+        })
+    }
+
+    /// The lines of a session are effects of their own: it can be cut off between any two.
+    async fn command(&mut self, cmd: &Cmd) -> Result<Ran> {
+        if cmd.stdin.len() < 2 {
+            return self.effect(cmd).await;
+        }
+        let mut printed = String::new();
+        for line in &cmd.stdin {
+            let one = Cmd { stdin: vec![line.clone()], ..cmd.clone() };
+            let ran = self.effect(&one).await?;
+            printed += &ran.stdout;
+            if !ran.ok() {
+                return Ok(Ran { stdout: printed, ..ran });
+            }
+        }
+        Ok(Ran { status: Some(0), stdout: printed, stderr: String::new() })
+    }
+
+    async fn effect(&mut self, cmd: &Cmd) -> Result<Ran> {
+        let (sim, host, changes) = (self.sim, self.host, self.changes);
+        let faults = sim.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if sim.world().down.contains(host.as_str()) {
+            return Err(self.unreachable(cmd));
+        }
+        if let Some(faults) = &faults {
+            match faults.before(host, cmd, changes).await {
+                None => {}
+                Some(Fault::Fail(stderr)) => {
+                    self.begun = true;
+                    return Ok(failed(&stderr));
+                }
+                Some(Fault::Unreachable) => return Err(self.unreachable(cmd)),
+                Some(Fault::ReplyLost) => {
+                    drop(sim.world().execute(host.as_str(), cmd));
+                    return Err(lost(host, cmd));
+                }
+            }
+        }
+        self.begun = true;
+        let ran = match sim.world().execute(host.as_str(), cmd) {
+            Ok(stdout) => Ran { status: Some(0), stdout, stderr: String::new() },
+            Err(stderr) => failed(&stderr),
+        };
+        if let Some(faults) = &faults
+            && let Some(fault) = faults.after(host, cmd, changes).await
+        {
+            return match fault {
+                Fault::Fail(stderr) => Ok(failed(&stderr)),
+                Fault::Unreachable | Fault::ReplyLost => Err(lost(host, cmd)),
+            };
+        }
+        Ok(ran)
+    }
+
+    /// A node that is gone in the middle of a script may have done any part of it.
+    fn unreachable(&self, cmd: &Cmd) -> NodeError {
+        if self.begun {
+            return lost(self.host, cmd);
+        }
+        let why = "simulated: the node is down".into();
+        NodeError::Unreachable { host: self.host.clone(), why }
+    }
+}
+
 fn failed(stderr: &str) -> Ran {
     Ran { status: Some(1), stdout: String::new(), stderr: stderr.to_owned() }
-}
-fn unreachable(host: &Hostname) -> NodeError {
-    NodeError::Unreachable { host: host.clone(), why: "simulated: the node is down".into() }
 }
 fn lost(host: &Hostname, cmd: &Cmd) -> NodeError {
     let why = "simulated: the answer was lost".into();

@@ -2,7 +2,7 @@
 use super::{Effect, Output, Result, Way};
 use crate::{
     domain::{BrickId, BrickSize, Hostname, NodeId, Part},
-    node::{Nodes, Script, fstab, lvm, lvm::BrickLv, mount, xfs},
+    node::{Nodes, Script, fstab, lvm, mount, names::BrickLv, xfs},
 };
 use serde::{Deserialize, Serialize};
 

@@ -8,11 +8,6 @@ use crate::node::{
     gluster::{self, NewVolume, VolumeState},
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-
-/// A command whose end gluster does not know may still make the volume: look for it this often.
-const LOOKS: u32 = 24;
-const LOOK_PAUSE: Duration = Duration::from_secs(5);
 
 /// The volume: created, options set, started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,13 +23,14 @@ impl CreateVolume {
 
     /// What is there after a create that did not simply succeed.
     async fn settle(&self, nodes: &Nodes, error: &NodeError) -> Result<Option<VolumeState>> {
-        let looks = if matches!(error, NodeError::InDoubt { .. }) { LOOKS } else { 1 };
+        let pace = nodes.pace();
+        let looks = if matches!(error, NodeError::InDoubt { .. }) { pace.looks } else { 1 };
         for look in 1..=looks {
             let found = state(nodes, &self.pool, &self.volume.name).await?;
             if found.is_some() || look == looks {
                 return Ok(found);
             }
-            tokio::time::sleep(LOOK_PAUSE).await;
+            tokio::time::sleep(pace.look_pause).await;
         }
         Ok(None)
     }

@@ -5,12 +5,6 @@ use crate::{
     node::{Cmd, NodeError, Nodes, Ran, Script, gluster},
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-
-/// Another administrator's command may hold glusterd's lock: ask again for this long (gluster's
-/// own transactions end after 600 s at the most).
-const BUSY_TRIES: u32 = 300;
-const BUSY_PAUSE: Duration = Duration::from_secs(2);
 
 /// A gluster pool and the nodes to reach it through, the preferred one first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +22,7 @@ impl Pool {
     /// As `Remote::run`; [`NodeError::InDoubt`] when gluster itself does not know.
     pub(super) async fn change(&self, nodes: &Nodes, lock: &str, cmd: Cmd) -> Result<Ran> {
         let script = Script::changing(lock).then(cmd);
+        let pace = nodes.pace();
         let _turn = nodes.turn(self.cluster).await;
         let mut tries = 0;
         loop {
@@ -40,11 +35,11 @@ impl Pool {
             {
                 return Err(NodeError::InDoubt { host, command, why: stderr });
             }
-            if tries >= BUSY_TRIES || !gluster::BUSY.iter().any(|words| error.says(words)) {
+            if tries >= pace.busy_tries || !gluster::BUSY.iter().any(|words| error.says(words)) {
                 return Err(error);
             }
             tries += 1;
-            tokio::time::sleep(BUSY_PAUSE).await;
+            tokio::time::sleep(pace.busy_pause).await;
         }
     }
 

@@ -1,0 +1,108 @@
+//! How nodes are reached, and how commands on them are built.
+use super::{
+    ConfigError, Executor, Overrides, database::database, environment::Environment, file::File,
+    seconds,
+};
+use crate::{
+    domain::Gib,
+    node::{
+        Tools,
+        ssh::{self, HostKeys},
+    },
+};
+use std::path::PathBuf;
+
+pub(super) fn executor(
+    file: &File,
+    env: &Environment<'_>,
+    overrides: &Overrides,
+) -> Result<Executor, ConfigError> {
+    let name = overrides.executor.clone().or_else(|| env.text("HEKETI_EXECUTOR"));
+    let name = name.unwrap_or_else(|| file.glusterfs.executor.clone());
+    let wrong = |why: String| Err(ConfigError::Value { key: "glusterfs.executor", why });
+    match name.as_str() {
+        "" | "ssh" => ssh(file, env, overrides).map(Executor::Ssh),
+        "sim" | "mock" => {
+            let size = env.number::<u64>("HEKETI_MOCK_DEVICE_SIZE_GB")?.unwrap_or(500);
+            Ok(Executor::Sim(Gib(size).to_kib()))
+        }
+        "kube" | "kubernetes" => wrong("commands in pods are not offered yet; use ssh".into()),
+        other => wrong(format!("`{other}` is none of ssh, sim (or Heketi's name for it, mock)")),
+    }
+}
+
+fn ssh(
+    file: &File,
+    env: &Environment<'_>,
+    overrides: &Overrides,
+) -> Result<ssh::Settings, ConfigError> {
+    let ssh = &file.glusterfs.sshexec;
+    let key = env.text("HEKETI_SSH_KEYFILE").unwrap_or_else(|| ssh.keyfile.clone());
+    let user = env.text("HEKETI_SSH_USER").unwrap_or_else(|| ssh.user.clone());
+    let port = env.text("HEKETI_SSH_PORT").unwrap_or_else(|| ssh.port.clone());
+    let wrong = |key, why: String| ConfigError::Value { key, why };
+    let database = database(file, env, overrides).0;
+    // Absolute, since ssh need not run where this server does.
+    let database = std::path::absolute(&database).unwrap_or(database);
+    let beside = |name| database.with_file_name(name);
+    let known_hosts = env.text("SSH_KNOWN_HOSTS").unwrap_or_default();
+    let files: Vec<PathBuf> =
+        known_hosts.split(':').filter(|f| !f.is_empty()).map(PathBuf::from).collect();
+    if let Some(missing) = files.iter().find(|file| std::fs::File::open(file).is_err()) {
+        let why = format!("{} cannot be read", missing.display());
+        return Err(wrong("SSH_KNOWN_HOSTS", why));
+    }
+    let policy = env.text("BRICKYARD_SSH_HOST_KEYS").unwrap_or_else(|| ssh.host_keys.clone());
+    let host_keys = match policy.as_str() {
+        "" if files.is_empty() => HostKeys::AcceptNew(beside("known_hosts")),
+        "" | "strict" => HostKeys::Strict(files),
+        "accept-new" => HostKeys::AcceptNew(beside("known_hosts")),
+        "accept-any" => HostKeys::AcceptAny,
+        other => {
+            let why = format!("`{other}` is none of strict, accept-new, accept-any");
+            return Err(wrong("glusterfs.sshexec.host_keys", why));
+        }
+    };
+    Ok(ssh::Settings {
+        key_file: (!key.is_empty()).then(|| PathBuf::from(key)),
+        user: if user.is_empty() { "heketi".into() } else { user },
+        port: match port.as_str() {
+            "" => 22,
+            text => text.parse().map_err(|_| {
+                wrong("glusterfs.sshexec.port", format!("`{text}` is no port number"))
+            })?,
+        },
+        sudo: ssh.common.sudo,
+        host_keys,
+        connect_timeout: seconds(ssh.connect_timeout, 15),
+        keepalive: seconds(ssh.keepalive, 15),
+    })
+}
+
+pub(super) fn tools(file: &File, env: &Environment<'_>) -> Result<Tools, ConfigError> {
+    let common = &file.glusterfs.sshexec.common;
+    let default = Tools::default();
+    let or =
+        |given: &str, default: String| if given.is_empty() { default } else { given.to_owned() };
+    let text = |variable, given: &String| env.text(variable).unwrap_or_else(|| given.clone());
+    let timeout = env.number("HEKETI_GLUSTER_CLI_TIMEOUT")?.unwrap_or(common.gluster_cli_timeout);
+    let wrapper = text("HEKETI_LVM_WRAPPER", &common.lvm_wrapper);
+    Ok(Tools {
+        fstab: or(&text("HEKETI_FSTAB", &common.fstab), default.fstab),
+        mount_options: or(&text("HEKETI_MOUNT_OPTS", &common.mountopts), default.mount_options),
+        lvm_wrapper: (!wrapper.is_empty()).then_some(wrapper),
+        data_alignment: or(&common.pv_data_alignment, default.data_alignment),
+        extent_size: or(&common.vg_physicalextentsize, default.extent_size),
+        chunk_size: or(&common.lv_chunksize, default.chunk_size),
+        xfs_stripe: (common.xfs_su > 0 && common.xfs_sw > 0)
+            .then_some((common.xfs_su, common.xfs_sw)),
+        backup_lvm_metadata: common.backup_lvm_metadata,
+        gluster_timeout: if timeout == 0 { default.gluster_timeout } else { timeout },
+        // Heketi ignores a number that cannot be read here.
+        snapshot_limit: env
+            .number("HEKETI_SNAPSHOT_LIMIT")
+            .ok()
+            .flatten()
+            .unwrap_or(common.snapshot_limit),
+    })
+}

@@ -1,0 +1,204 @@
+//! The real binary as a process: how it starts, how it refuses to, how it ends.
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_brickyard");
+
+/// A command without anything of this machine's environment that it would listen to.
+fn brickyard(folder: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder).env_clear().env("PATH", "/usr/bin:/bin");
+    command
+}
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    brickyard(folder).args(arguments).output().unwrap()
+}
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A server on simulated nodes that has said where it listens.
+struct Running {
+    process: Child,
+    log: BufReader<std::process::ChildStderr>,
+    url: String,
+}
+
+impl Running {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = brickyard(folder);
+        command.args(["serve", "--executor", "sim", "--listen", "127.0.0.1:0"]).args(arguments);
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server ended");
+            if let Some((_, rest)) = line.split_once("address=") {
+                break rest.split_whitespace().next().unwrap().to_owned();
+            }
+        };
+        Self { process, log, url: format!("http://{address}") }
+    }
+    fn cli(&self, arguments: &[&str]) -> Output {
+        Command::new(BINARY).args(["cli", "--server", &self.url]).args(arguments).output().unwrap()
+    }
+    fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+    /// Ends it in order; the rest of its log.
+    fn end(mut self) -> String {
+        self.signal("-TERM");
+        assert!(self.process.wait().unwrap().success());
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        rest
+    }
+}
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn without_keys_it_does_not_start_and_says_what_to_set() {
+    let folder = folder();
+    let refused = run(folder.path(), &["serve"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let text = stderr(&refused);
+    assert!(text.contains("HEKETI_ADMIN_KEY") && text.contains("--disable-auth"), "{text}");
+    assert!(!folder.path().join("brickyard.db").exists(), "nothing was made");
+}
+
+#[test]
+fn a_wrong_key_of_the_file_is_named() {
+    let folder = folder();
+    std::fs::write(folder.path().join("heketi.json"), r#"{"glusterfs": {"executor": 5}}"#).unwrap();
+    let refused = run(folder.path(), &["serve", "--config", "heketi.json"]);
+    assert!(stderr(&refused).contains("glusterfs.executor"), "{}", stderr(&refused));
+}
+
+#[test]
+fn authentication_off_is_a_warning() {
+    let folder = folder();
+    let mut command = brickyard(folder.path());
+    command.args(["serve", "--executor", "sim", "--listen", "127.0.0.1:0", "--disable-auth"]);
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let log = BufReader::new(process.stderr.take().unwrap());
+    let warned =
+        log.lines().map_while(Result::ok).find(|line| line.contains("authentication is off"));
+    assert!(warned.unwrap().contains("WARN"));
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+#[test]
+fn sigterm_ends_it_and_what_it_knew_is_there_again() {
+    let folder = folder();
+    let server = Running::start(folder.path(), &["--disable-auth"]);
+    let cluster = server.cli(&["--json", "cluster", "create"]);
+    assert!(cluster.status.success(), "{}", stderr(&cluster));
+    let known = server.cli(&["cluster", "list"]).stdout;
+    assert!(server.end().contains("ended"));
+    let again = Running::start(folder.path(), &["--disable-auth"]);
+    assert_eq!(again.cli(&["cluster", "list"]).stdout, known);
+    again.end();
+}
+
+#[test]
+fn a_second_server_on_the_same_database_is_refused() {
+    let folder = folder();
+    let first = Running::start(folder.path(), &["--disable-auth"]);
+    let arguments = ["serve", "--executor", "sim", "--listen", "127.0.0.1:0", "--disable-auth"];
+    let second = run(folder.path(), &arguments);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(stderr(&second).contains("in use by another server"), "{}", stderr(&second));
+    first.end();
+}
+
+#[test]
+fn a_heketi_database_is_neither_hidden_nor_touched() {
+    let folder = folder();
+    let old = folder.path().join("heketi.db");
+    std::fs::write(&old, "what Heketi knew").unwrap();
+    let arguments = ["serve", "--executor", "sim", "--listen", "127.0.0.1:0", "--disable-auth"];
+    let refused = run(folder.path(), &arguments);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("heketi.db"), "{}", stderr(&refused));
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "what Heketi knew");
+    let named = ["--disable-auth", "--database", "new/brickyard.db"];
+    Running::start(folder.path(), &named).end();
+}
+
+#[test]
+fn sigusr2_leaves_read_only_mode() {
+    let folder = folder();
+    let server = Running::start(folder.path(), &["--disable-auth"]);
+    assert!(server.cli(&["server", "mode", "set", "read-only"]).status.success());
+    assert!(!server.cli(&["cluster", "create"]).status.success());
+    assert!(!server.cli(&["server", "mode", "set", "normal"]).status.success());
+    server.signal("-USR2");
+    let normal = || server.cli(&["server", "mode", "get"]).stdout == b"normal\n";
+    while !normal() {
+        std::thread::yield_now();
+    }
+    assert!(server.cli(&["cluster", "create"]).status.success());
+    server.end();
+}
+
+/// By the name of Heketi's server the binary takes Heketi's flags.
+#[test]
+fn it_answers_to_heketis_names() {
+    let folder = folder();
+    for (name, argument, wanted) in
+        [("heketi", "--version", "Brickyard"), ("heketi-cli", "--version", "heketi-cli")]
+    {
+        let link = folder.path().join(name);
+        std::os::unix::fs::symlink(BINARY, &link).unwrap();
+        let output = Command::new(&link).arg(argument).output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.starts_with(wanted), "{name}: {text}");
+    }
+}
+
+/// The first command of the README.
+#[test]
+fn the_demonstration_serves_a_loaded_topology_and_says_what_to_try() {
+    let folder = folder();
+    let mut command = brickyard(folder.path());
+    let mut process =
+        command.args(["demo", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+    let printed = BufReader::new(process.stdout.take().unwrap());
+    let lines: Vec<String> = printed
+        .lines()
+        .map_while(Result::ok)
+        .take_while(|line| !line.contains("Ctrl-C ends the server"))
+        .collect();
+    let text = lines.join("\n");
+    assert_eq!(text.matches("Adding device").count(), 6, "{text}");
+    let calls: Vec<&str> = lines
+        .iter()
+        .map(|line| line.trim())
+        .filter(|line| line.contains("http://127.0.0.1:"))
+        .collect();
+    let call = calls.iter().find(|line| line.contains("volume create")).unwrap();
+    let mut words = call.split_whitespace();
+    let created = Command::new(words.next().unwrap()).args(words).output().unwrap();
+    assert!(created.status.success(), "{call}: {}", stderr(&created));
+    assert!(calls.iter().any(|line| line.starts_with("curl http://127.0.0.1:")), "{text}");
+    let pid = process.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(process.wait().unwrap().success());
+}
