@@ -1,8 +1,8 @@
 //! `brickyard serve`: from the configuration to a running server, and its orderly end.
 use crate::{
-    app::{App, Parts},
+    app::{App, Gate, Mode, Parts},
     config::{Auth, Config, Executor},
-    http::{Gate, Mode, server},
+    http::server,
     node::{Nodes, Remote, sim::Sim, ssh::Ssh},
     operation::{OnRestart, Operations},
     store::Store,

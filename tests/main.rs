@@ -7,7 +7,9 @@
 )]
 mod architecture;
 mod cli;
+mod compat;
 mod examples;
 mod harness;
 mod migrations;
 mod process;
+mod routes;

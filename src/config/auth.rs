@@ -1,6 +1,6 @@
 //! Who may use the server: keys, or an explicit word that there are none.
 use super::{Auth, ConfigError, Overrides, environment::Environment, file::File};
-use crate::http::{IAT_LEEWAY, Keys};
+use crate::app::{IAT_LEEWAY, Keys};
 use secrecy::SecretString;
 
 pub(super) fn auth(

@@ -10,8 +10,8 @@ mod nodes;
 mod operations;
 
 use crate::{
+    app::{Keys, Mode},
     domain::Kib,
-    http::{Keys, Mode},
     node::{Tools, ssh},
     operation::Settings,
 };

@@ -1,8 +1,8 @@
 //! `/admin`
-use super::{answer::Json, gate::Mode, json::LIMIT};
+use super::{answer::Json, json::LIMIT};
 use crate::{
     api::admin::AdminState,
-    app::App,
+    app::{App, Mode},
     error::{Error, Result},
     lenient,
     validate::{self, Problems},

@@ -1,6 +1,10 @@
 //! Tokens: who asks, and may they (api.md 4). The texts and the order of the checks are Heketi's.
 use super::{answer, layers::decoded};
-use crate::{app::App, error::Error, lenient};
+use crate::{
+    app::{App, Keys},
+    error::Error,
+    lenient,
+};
 use axum::{
     extract::{Request, State},
     http::{Method, header},
@@ -9,24 +13,10 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-
-/// How far the clock of a client may be ahead, seconds.
-pub const IAT_LEEWAY: i64 = 120;
-
-/// The secrets of the two issuers.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    /// May do everything.
-    pub admin: SecretString,
-    /// May list and create volumes.
-    pub user: SecretString,
-    /// How far the clock of a client may be ahead, seconds.
-    pub iat_leeway: i64,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -180,6 +170,7 @@ fn duration(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::IAT_LEEWAY;
     use jsonwebtoken::{EncodingKey, Header as JwtHeader, encode};
     use serde_json::{Value, json};
 

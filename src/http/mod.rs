@@ -17,8 +17,6 @@ mod routes;
 pub mod server;
 mod volume;
 
-pub use auth::{IAT_LEEWAY, Keys};
-pub use gate::{Gate, Mode};
 pub use json::LIMIT as BODY_LIMIT;
 pub use routes::paths;
 

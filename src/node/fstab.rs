@@ -67,7 +67,9 @@ mod tests {
             .map(|_| BrickLv { id: BrickId::random(), device: DeviceId::random() })
             .collect();
         let (stay, go) = bricks.split_at(12);
-        go.iter().for_each(|brick| run(&append(&lock, &fstab, &line(brick, "rw"))));
+        for brick in go {
+            run(&append(&lock, &fstab, &line(brick, "rw")));
+        }
         std::thread::scope(|scope| {
             for (comes, goes) in stay.iter().zip(go) {
                 scope.spawn(|| run(&append(&lock, &fstab, &line(comes, "rw"))));

@@ -134,6 +134,11 @@ impl Operation for AddNode {
         let cluster = self.cluster()?;
         clusters::get(tx, cluster).await?.ok_or_else(unknown_cluster)?;
         self.check_names(tx).await?;
+        // Nobody was there to introduce it a moment ago, but somebody is now: two first nodes
+        // would never hear of each other.
+        if self.via.is_empty() && clusters::holds_anything(tx, cluster).await? {
+            return Err(Error::InUse);
+        }
         let node = Node {
             id: self.node,
             cluster,

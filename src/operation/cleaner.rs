@@ -1,7 +1,8 @@
 //! Tries stuck operations again from time to time, and forgets old results.
 use super::{OnRestart, runner::Runner};
 use crate::{
-    error::Result,
+    domain::OperationId,
+    error::{Error, Result},
     store::{now, operations},
 };
 use std::time::Duration;
@@ -33,12 +34,22 @@ impl Cleaner {
         let stuck = operations::stuck(&mut *self.runner.store.read().await?).await?;
         for id in stuck {
             tracing::info!(operation = %id, "trying a stuck operation again");
-            self.runner.direct(id, OnRestart::Unwind).await?;
-            self.runner.drive(id).await?;
+            match self.again(id).await {
+                // One that this version cannot read must not keep the others from their rest.
+                Err(error @ Error::Record(_)) => {
+                    tracing::error!(operation = %id, %error, "left as it is");
+                }
+                other => other?,
+            }
         }
         let age = i64::try_from(self.runner.settings.keep_results.as_secs()).unwrap_or(i64::MAX);
         let mut tx = self.runner.store.write().await?;
         operations::forget_finished(&mut tx, now().saturating_sub(age)).await?;
         tx.commit().await
+    }
+
+    async fn again(&self, id: OperationId) -> Result<()> {
+        self.runner.direct(id, OnRestart::Unwind).await?;
+        self.runner.drive(id).await.map(drop)
     }
 }

@@ -85,12 +85,16 @@ impl Runner {
             work.spawn(async move { (seq, attempts(&waits, || step.run(&nodes)).await) });
         }
         let mut first_error = None;
+        let mut untouched = vec![];
         while let Some(joined) = work.join_next().await {
             match joined {
                 Ok((seq, Ok(output))) => self.step_done(record, seq, &output).await?,
-                Ok((seq, Err(error))) => {
+                Ok((seq, Err(Failure { error, started }))) => {
                     let step = record.steps[seq].step.name();
                     tracing::warn!(operation = %record.id, step, %error, "step failed");
+                    if !started && record.steps[seq].state == StepState::Planned {
+                        untouched.push(seq);
+                    }
                     first_error.get_or_insert((Some(seq), error.to_string()));
                 }
                 Err(error) => {
@@ -102,17 +106,23 @@ impl Runner {
         }
         match first_error {
             None => Ok(()),
-            Some((seq, error)) => self.turn_back(record, steps, seq, &error).await,
+            Some((seq, error)) => {
+                let begun: Vec<_> =
+                    steps.iter().copied().filter(|seq| !untouched.contains(seq)).collect();
+                self.turn_back(record, &begun, &untouched, (seq, &error)).await
+            }
         }
     }
 
     /// Before the point of no return everything is taken back; after it, it is tried again later.
+    ///
+    /// Steps that never reached their node need no undoing, which would need that node as well.
     async fn turn_back(
         &self,
         record: &Record,
         begun: &[usize],
-        failed: Option<usize>,
-        error: &str,
+        untouched: &[usize],
+        (failed, error): (Option<usize>, &str),
     ) -> Result<()> {
         let mut after = record.clone();
         for &seq in begun {
@@ -120,6 +130,9 @@ impl Runner {
         }
         let state = if after.past_pivot() { OpState::Stuck } else { OpState::Unwinding };
         let mut tx = self.store.write().await?;
+        for &seq in untouched {
+            operations::set_step(&mut tx, record.id, seq, StepState::Planned, None).await?;
+        }
         operations::set_state(&mut tx, record.id, state, Some(error)).await?;
         if let Some(node) = failed.and_then(|seq| record.steps[seq].step.node()) {
             let mut avoid = record.avoid.clone();
@@ -140,7 +153,7 @@ impl Runner {
         while let Some(joined) = work.join_next().await {
             match joined {
                 Ok((seq, Ok(output))) => self.step_undone(record, seq, &output).await?,
-                Ok((seq, Err(error))) => {
+                Ok((seq, Err(Failure { error, .. }))) => {
                     let step = record.steps[seq].step.name();
                     tracing::warn!(operation = %record.id, step, %error, "undo failed");
                     failed.get_or_insert(error.to_string());
@@ -168,7 +181,7 @@ impl Runner {
             // Judged only now, as for changes of state: taken back like any other failure.
             Err(error) => {
                 drop(tx);
-                return self.turn_back(record, &[], None, &error.to_string()).await;
+                return self.turn_back(record, &[], &[], (None, &error.to_string())).await;
             }
         }
         let location = record.operation.location();
@@ -246,18 +259,28 @@ impl Runner {
         self.settings.patience.iter().map(|&time| Wait { time, only_in_doubt }).collect()
     }
 
-    /// Turns operations that a restart found into the direction they are to go.
+    /// Turns operations that a restart found, or that are stuck, into the direction they are to go.
+    ///
+    /// One that is taken back is not begun anew: whoever asked for it has been told that it failed,
+    /// or has long asked again.
     pub(super) async fn direct(&self, id: OperationId, policy: OnRestart) -> Result<()> {
         let Some(record) = self.load(id).await? else { return Ok(()) };
         let mut tx = self.store.write().await?;
         let unwind = !record.past_pivot();
         match record.state {
+            OpState::Unwinding if policy == OnRestart::Unwind => {
+                operations::end_attempts(&mut tx, id).await?;
+            }
             OpState::Running if unwind && policy == OnRestart::Unwind => {
+                operations::end_attempts(&mut tx, id).await?;
                 operations::set_state(&mut tx, id, OpState::Unwinding, Some(INTERRUPTED)).await?;
             }
+            OpState::Stuck if unwind => {
+                operations::end_attempts(&mut tx, id).await?;
+                operations::set_state(&mut tx, id, OpState::Unwinding, None).await?;
+            }
             OpState::Stuck => {
-                let state = if unwind { OpState::Unwinding } else { OpState::Running };
-                operations::set_state(&mut tx, id, state, None).await?;
+                operations::set_state(&mut tx, id, OpState::Running, None).await?;
             }
             _ => return Ok(()),
         }
@@ -275,11 +298,10 @@ const ABANDONED: &str =
 impl Record {
     /// Another place helps only when a node was at fault: each attempt that ends for that reason
     /// adds one to those that are avoided. What gluster refuses, an option that does not exist,
-    /// it refuses everywhere; and nobody waits for what a restart has interrupted.
+    /// it refuses everywhere.
     fn deserves_another_attempt(&self, settings: &Settings) -> bool {
         let node_at_fault = i64::try_from(self.avoid.len()).is_ok_and(|n| n >= self.attempt);
-        let interrupted = self.error.as_deref() == Some(INTERRUPTED);
-        node_at_fault && !interrupted && self.attempt <= self.operation.retries(settings)
+        node_at_fault && self.attempt <= self.operation.retries(settings)
     }
 }
 
@@ -309,22 +331,33 @@ struct Wait {
     only_in_doubt: bool,
 }
 
+/// Why the last try failed.
+struct Failure {
+    error: NodeError,
+    /// One of the tries may have changed something.
+    started: bool,
+}
+
 /// Tries once, and once more after each wait. What the state of a node forbids is not repeated.
-async fn attempts<F>(waits: &[Wait], mut work: impl FnMut() -> F) -> Result<Output, NodeError>
+async fn attempts<F>(waits: &[Wait], mut work: impl FnMut() -> F) -> Result<Output, Failure>
 where
     F: Future<Output = Result<Output, NodeError>>,
 {
     let mut waits = waits.iter();
+    let mut started = false;
     loop {
-        let result = work().await;
-        let Err(error) = &result else { return result };
+        let error = match work().await {
+            Ok(output) => return Ok(output),
+            Err(error) => error,
+        };
+        started |= !error.is_unreachable();
         let in_doubt = matches!(error, NodeError::InDoubt { .. });
         let refused = matches!(error, NodeError::Refused(_));
         match waits.next() {
             Some(wait) if !refused && (in_doubt || !wait.only_in_doubt) => {
                 tokio::time::sleep(wait.time).await;
             }
-            _ => return result,
+            _ => return Err(Failure { error, started }),
         }
     }
 }

@@ -73,7 +73,7 @@ pub struct OperationRow {
     pub params: String,
     /// Where it is.
     pub state: OpState,
-    /// Number of the present attempt, from 1.
+    /// Number of the present attempt, from 1; the largest number when none may follow.
     pub attempt: i64,
     /// Nodes that failed in earlier attempts.
     pub avoid: BTreeSet<NodeId>,
@@ -220,6 +220,19 @@ pub async fn finish(
 /// The database fails.
 pub async fn next_attempt(tx: &mut WriteTx, id: OperationId) -> Result<()> {
     sqlx::query("UPDATE operations SET attempt = attempt + 1 WHERE id = ?")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// No further attempt follows the present one.
+///
+/// # Errors
+/// The database fails.
+pub async fn end_attempts(tx: &mut WriteTx, id: OperationId) -> Result<()> {
+    sqlx::query("UPDATE operations SET attempt = ? WHERE id = ?")
+        .bind(i64::MAX)
         .bind(id.to_string())
         .execute(&mut **tx)
         .await?;

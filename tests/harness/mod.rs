@@ -7,9 +7,9 @@
 pub mod client;
 
 use brickyard::{
-    app::{App, Parts},
+    app::{App, Gate, Keys, Parts},
     domain::Gib,
-    http::{self, Gate, Keys},
+    http,
     node::{Nodes, Remote, Tools, sim::Sim},
     operation::{OnRestart, Operations, Settings},
     store::{Store, Witness},

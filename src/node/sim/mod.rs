@@ -32,7 +32,8 @@ pub enum Fault {
     ReplyLost,
 }
 
-/// Decides before each command, and each line of a gluster session, whether something goes wrong, and may keep it waiting for ever.
+/// Decides before each command, and each line of a gluster session, whether something goes wrong,
+/// and may keep it waiting for ever.
 #[async_trait]
 pub trait Faults: Send + Sync {
     /// Called before the effect; `changes` tells whether the script may change anything.

@@ -1,5 +1,5 @@
 //! Growing a volume by brick sets, and spreading its data over them.
-use super::{Effect, Output, Pool, Result, Way, delete_volume::state};
+use super::{Effect, Output, Pool, Result, Way, after_start, delete_volume::state};
 use crate::{
     domain::{Durability, VolumeId, VolumeName},
     node::{
@@ -33,7 +33,11 @@ impl Effect for AddBricks {
             let Err(error) = self.pool.change(nodes, &lock, add).await else {
                 return Ok(Output::Nothing);
             };
-            let found = state(nodes, &self.pool, &self.name).await?.unwrap_or_default();
+            if error.is_unreachable() && last.is_none() {
+                return Err(error);
+            }
+            let found = state(nodes, &self.pool, &self.name).await.map_err(after_start)?;
+            let found = found.unwrap_or_default();
             let before = missing.len();
             missing.retain(|brick| !found.has(brick));
             if missing.is_empty() {
@@ -41,7 +45,7 @@ impl Effect for AddBricks {
             }
             // Nothing came of it, twice: this is how it is.
             if missing.len() == before && last.is_some() {
-                return Err(error);
+                return Err(after_start(error));
             }
             last = Some(error);
         }

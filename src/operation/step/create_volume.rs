@@ -1,6 +1,6 @@
 //! Making a gluster volume of bricks that are ready.
 use super::{
-    Effect, Output, Pool, Result, Way,
+    Effect, Output, Pool, Result, Way, after_start,
     delete_volume::{destroy_if_ours, state},
 };
 use crate::node::{
@@ -48,10 +48,10 @@ impl Effect for CreateVolume {
         if !matches!(error, NodeError::InDoubt { .. }) && !error.says("already exists") {
             return Err(error);
         }
-        match self.settle(nodes, &error).await? {
+        match self.settle(nodes, &error).await.map_err(after_start)? {
             Some(found) if found.is(self.volume.id, &self.volume.bricks) => {
                 let rest = gluster::complete(nodes.tools(), &self.volume, &found);
-                self.pool.change(nodes, &self.lock(), rest).await?;
+                self.pool.change(nodes, &self.lock(), rest).await.map_err(after_start)?;
                 Ok(Output::Nothing)
             }
             _ => Err(error),

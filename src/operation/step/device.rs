@@ -1,5 +1,5 @@
 //! Setting devices up for bricks, reading them, and giving them back.
-use super::{Effect, Output, Result, Way};
+use super::{Effect, Output, Result, Way, after_start};
 use crate::{
     domain::{DeviceFacts, DeviceId, DeviceName, Hostname},
     node::{NodeError, Nodes, Ran, Script, lvm, mount},
@@ -73,8 +73,8 @@ impl Effect for SetUpDevice {
         let first = self.set_up(nodes, false).await;
         let facts = match (first, &self.destroy) {
             (Err(NodeError::Failed { .. }), Some(wipe)) => {
-                self.may_wipe(nodes, wipe).await?;
-                self.set_up(nodes, true).await
+                self.may_wipe(nodes, wipe).await.map_err(after_start)?;
+                self.set_up(nodes, true).await.map_err(after_start)
             }
             (other, _) => other,
         };

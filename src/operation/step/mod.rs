@@ -47,13 +47,25 @@ pub(crate) enum Output {
     Reclaimed(bool),
 }
 
+/// The same error of a run that has changed something already, or may have: a node that cannot be
+/// reached now does not tell that nothing was started.
+fn after_start(error: NodeError) -> NodeError {
+    match error {
+        NodeError::Unreachable { host, why } => {
+            NodeError::InDoubt { host, command: "an earlier command of this step".into(), why }
+        }
+        other => other,
+    }
+}
+
 type Result<T = Output> = std::result::Result<T, NodeError>;
 
 /// One effect on nodes.
 trait Effect {
     /// Which way is left once it has been begun.
     const WAY: Way;
-    /// Brings it about.
+    /// Brings it about. It fails with [`NodeError::Unreachable`] only if it started nothing: such
+    /// a step need not be undone.
     async fn run(&self, nodes: &Nodes) -> Result;
     /// Takes it back.
     async fn undo(&self, nodes: &Nodes) -> Result;

@@ -1,9 +1,11 @@
 //! The application: everything a request may need, built once in `main`.
-use crate::{
-    http::{Gate, Keys},
-    operation::Operations,
-    store::Store,
-};
+mod keys;
+mod mode;
+
+pub use keys::{IAT_LEEWAY, Keys};
+pub use mode::{Gate, Mode, UnknownMode};
+
+use crate::{operation::Operations, store::Store};
 use std::{ops::Deref, sync::Arc};
 
 /// Shared by all requests.

@@ -1,0 +1,78 @@
+//! Administrative modes: who may change anything at present (api.md 5.1).
+use std::{
+    str::FromStr,
+    sync::atomic::{AtomicU8, Ordering},
+};
+
+/// What is allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything.
+    #[default]
+    Normal,
+    /// Changes only from this machine.
+    LocalClient,
+    /// No changes; only a signal or a restart ends it.
+    ReadOnly,
+}
+
+impl Mode {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::LocalClient => "local-client",
+            Self::ReadOnly => "read-only",
+        }
+    }
+}
+
+/// The word is no mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a valid value")]
+pub struct UnknownMode;
+
+impl FromStr for Mode {
+    type Err = UnknownMode;
+    fn from_str(text: &str) -> Result<Self, UnknownMode> {
+        match text {
+            "normal" => Ok(Self::Normal),
+            "local-client" => Ok(Self::LocalClient),
+            "read-only" => Ok(Self::ReadOnly),
+            _ => Err(UnknownMode),
+        }
+    }
+}
+
+/// The present mode: in memory only, as with Heketi.
+#[derive(Debug, Default)]
+pub struct Gate(AtomicU8);
+
+impl Gate {
+    /// Starts in this mode.
+    #[must_use]
+    pub fn new(mode: Mode) -> Self {
+        let gate = Self::default();
+        gate.set(mode);
+        gate
+    }
+    /// What is allowed now.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self.0.load(Ordering::SeqCst) {
+            1 => Mode::LocalClient,
+            2 => Mode::ReadOnly,
+            _ => Mode::Normal,
+        }
+    }
+    /// Changes what is allowed, from the next request on.
+    pub fn set(&self, mode: Mode) {
+        let number = match mode {
+            Mode::Normal => 0,
+            Mode::LocalClient => 1,
+            Mode::ReadOnly => 2,
+        };
+        self.0.store(number, Ordering::SeqCst);
+    }
+}

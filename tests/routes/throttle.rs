@@ -1,0 +1,72 @@
+//! Too many operations at once (api.md 5.2).
+use super::{UNKNOWN, assert_accepted, assert_error, hold::Hold, id, nodes, send};
+use crate::harness::{Start, TestApp, quick};
+use brickyard::operation::Settings;
+use serde_json::json;
+
+const BUSY: &str = "Server busy. Retry operation later.";
+
+#[tokio::test]
+async fn what_is_counted_and_what_is_not() {
+    let start = Start { settings: Settings { max_in_flight: 2, ..quick() }, ..Start::default() };
+    let app = TestApp::start_with(start).await.with_nodes(2, 2).await;
+    let cluster = super::only_cluster(&app).await;
+    let volume = format!("/volumes/{}", id(&app.create_volume(json!({"size": 1})).await));
+    let node = nodes(&app).await[0].clone();
+    let device = id(&super::devices(&app, &node).await[0]);
+
+    let hold = Hold::at(&app, "mkfs.xfs");
+    let mut running = vec![];
+    for _ in 0..2 {
+        let accepted = app.client.post("/volumes", json!({"size": 1})).await;
+        assert_accepted(&accepted);
+        hold.wait().await;
+        running.push(accepted);
+    }
+    for (method, path, body) in [
+        ("POST", "/volumes".to_owned(), r#"{"size":1}"#),
+        ("POST", "/volumes".to_owned(), r#"{"size":10000000}"#),
+        ("POST", format!("{volume}/expand"), r#"{"expand_size":1}"#),
+        ("DELETE", volume.clone(), ""),
+        ("POST", format!("/nodes/{node}/state"), r#"{"state":"failed"}"#),
+        ("POST", format!("/devices/{device}/state"), r#"{"state":"failed"}"#),
+    ] {
+        assert_error(&send(&app.client, method, &path, body).await, 429, BUSY);
+    }
+    // What is wrong with a request itself is told even now.
+    for (method, path, body, status, text) in [
+        ("POST", "/volumes".to_owned(), "{", 422, "request unable to be parsed"),
+        ("POST", "/volumes".to_owned(), "{}", 400, "validation failed: size: cannot be blank."),
+        (
+            "POST",
+            "/volumes".to_owned(),
+            r#"{"size":1,"clusters":["x"]}"#,
+            400,
+            "Cluster id x not found",
+        ),
+        ("DELETE", format!("/volumes/{UNKNOWN}"), "", 404, "Id not found"),
+        ("POST", "/volumes/abc/expand".to_owned(), r#"{"expand_size":1}"#, 404, "Id not found"),
+        ("POST", format!("/nodes/{UNKNOWN}/state"), r#"{"state":"failed"}"#, 404, "Id not found"),
+        ("POST", format!("/devices/{UNKNOWN}/state"), r#"{"state":"failed"}"#, 404, "Id not found"),
+    ] {
+        assert_error(&send(&app.client, method, &path, body).await, status, text);
+    }
+    // Looking, and all that is not counted, goes on.
+    for path in ["/volumes", "/clusters", &volume] {
+        assert_eq!(app.client.get(path).await.status, 200);
+    }
+    let third = app.add_node(&cluster, 2, 1).await;
+    app.add_device(&third, "/dev/sdb").await;
+    for to in ["offline", "online"] {
+        let changed =
+            super::run(&app, &format!("/nodes/{third}/state"), json!({"state": to})).await;
+        assert_eq!(changed.status, 204);
+    }
+    assert_eq!(app.client.post("/clusters", json!({})).await.status, 201);
+
+    hold.release();
+    for accepted in running {
+        assert_eq!(app.client.finish(accepted).await.status, 200);
+    }
+    app.create_volume(json!({"size": 1})).await;
+}
