@@ -11,5 +11,6 @@ mod compat;
 mod examples;
 mod harness;
 mod migrations;
+mod operations;
 mod process;
 mod routes;

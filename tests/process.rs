@@ -202,3 +202,25 @@ fn the_demonstration_serves_a_loaded_topology_and_says_what_to_try() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert!(process.wait().unwrap().success());
 }
+
+/// The script is run by a real bash: below the first word as well.
+#[test]
+fn bash_completes_below_the_first_word() {
+    let folder = folder();
+    let script = run(folder.path(), &["cli", "completion", "bash"]).stdout;
+    std::fs::write(folder.path().join("completion"), script).unwrap();
+    for (words, wanted) in [("volume cr", "create"), ("volume create --dur", "--durability")] {
+        let words: Vec<&str> = words.split(' ').collect();
+        let ask = "source ./completion; COMP_WORDS=(heketi-cli \"$@\"); COMP_CWORD=$#; \
+                   _heketi__cli heketi-cli \"${!#}\" ''; printf '%s\\n' \"${COMPREPLY[@]}\"";
+        let mut bash = Command::new("bash");
+        let output = bash
+            .current_dir(folder.path())
+            .args(["-c", ask, "bash"])
+            .args(&words)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.lines().any(|line| line == wanted), "{words:?}: {text} {}", stderr(&output));
+    }
+}

@@ -14,7 +14,14 @@ use reqwest::{
 };
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{cell::RefCell, error::Error, time::Duration};
+use std::{
+    cell::RefCell,
+    error::Error,
+    time::{Duration, Instant},
+};
+
+/// How long a server that is being restarted is waited for, seconds.
+const RESTART: u32 = 120;
 
 /// How often a request is repeated when the server is busy.
 const BUSY_RETRIES: u64 = 6;
@@ -128,10 +135,11 @@ impl<'a> Client<'a> {
             let queue = location(&answer)?;
             let name = queue.path().rsplit('/').next().unwrap_or_default().to_owned();
             let doing = if what.is_empty() { "waiting" } else { what };
+            let id = name.clone();
             self.waiting.replace(Some((doing.to_owned(), name)));
             let spinner = self.console.spinner(what);
             answer = self.wait(queue).await.with_context(|| {
-                format!("lost the server while {doing}; the operation may still go on there")
+                format!("lost the server while {doing}; operation {id} may still go on there")
             })?;
             drop(spinner);
             self.waiting.replace(None);
@@ -143,8 +151,8 @@ impl<'a> Client<'a> {
         match self.waiting.borrow().as_ref() {
             None => anyhow!("interrupted"),
             Some((what, id)) => anyhow!(
-                "interrupted while {what}; the operation goes on at the server. \
-                 Look for {id} in the output of \"server operations list\""
+                "interrupted while {what}; operation {id} goes on at the server, \
+                 which answers for it at /queue/{id}"
             ),
         }
     }
@@ -168,8 +176,24 @@ impl<'a> Client<'a> {
     /// Polls until the operation is over, then follows to its result. Every hop has its own token.
     async fn wait(&self, queue: Url) -> Result<Response> {
         let mut pause = self.clock.second / 20;
+        let mut lost: Option<Instant> = None;
         loop {
-            let answer = self.once(Method::GET, queue.clone(), None).await?;
+            let answer = match self.once(Method::GET, queue.clone(), None).await {
+                Ok(answer) => answer,
+                // A server that is being restarted answers for its operations afterwards.
+                Err(error) => {
+                    let since = *lost.get_or_insert_with(|| {
+                        self.console.note("The server does not answer; waiting for it");
+                        Instant::now()
+                    });
+                    if since.elapsed() > self.clock.second * RESTART {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(self.clock.second).await;
+                    continue;
+                }
+            };
+            lost = None;
             let pending = answer.headers().get(X_PENDING).is_some_and(|v| v == "true");
             match answer.status() {
                 StatusCode::OK if pending => tokio::time::sleep(pause).await,

@@ -38,7 +38,7 @@ pub(super) enum ClusterCommand {
         #[arg(long, value_name = "true|false", value_parser = boolean)]
         file: Option<bool>,
     },
-    /// Delete a cluster that has no nodes and volumes
+    /// Delete a cluster that has neither nodes nor volumes
     Delete(Target),
     /// Show a cluster
     Info(Target),

@@ -71,14 +71,14 @@ enum Command {
     /// Load clusters, nodes and devices from a file, or show all there is
     #[command(subcommand)]
     Topology(topology::TopologyCommand),
-    /// Look after the server: its mode and its operations
+    /// Look after the server: its mode
     #[command(subcommand)]
     Server(server::ServerCommand),
-    /// Show or set how much the server logs
-    #[command(subcommand)]
+    /// Show or set how much the server logs (a server of Heketi; Brickyard does not answer it yet)
+    #[command(subcommand, hide = true)]
     Loglevel(server::LoglevelCommand),
-    /// Inspect the server's database
-    #[command(subcommand)]
+    /// Inspect the database of a server of Heketi; Brickyard does not answer it yet
+    #[command(subcommand, hide = true)]
     Db(server::DbCommand),
     /// Print a script that completes commands in a shell
     #[command(after_help = "Example:\n  heketi-cli completion bash > \
@@ -134,7 +134,10 @@ async fn parse_and_run(argv: &[OsString], console: &Console, clock: Clock) -> Re
     if let Command::Completion { shell } = command {
         let mut script = vec![];
         clap_complete::generate(shell, &mut self::definition(PROGRAM.into()), PROGRAM, &mut script);
-        return console.print(&String::from_utf8_lossy(&script));
+        // clap_complete (clap issues 6386, 6421) writes a name with a dash in two ways into its
+        // script for bash, so that nothing after the first word would be completed.
+        let script = String::from_utf8_lossy(&script).replace("heketi__subcmd__cli", "heketi__cli");
+        return console.print(&script);
     }
     let client = Client::new(&cli.globals, console, clock)?;
     let json = cli.globals.json == JsonFlag::Switch(true);

@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, fmt::Write};
 
 #[derive(Subcommand)]
 pub(super) enum ServerCommand {
-    /// Show and clean up operations
-    #[command(subcommand)]
+    /// Show and clean up operations of a server of Heketi; Brickyard does not answer it yet
+    #[command(subcommand, hide = true)]
     Operations(OperationsCommand),
     /// Show or set whether the server takes changes
     #[command(subcommand)]

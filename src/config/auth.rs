@@ -11,8 +11,13 @@ pub(super) fn auth(
     if overrides.disable_auth {
         return Ok(Auth::Off("--disable-auth"));
     }
-    if env.text("HEKETI_DISABLE_AUTH").as_deref() == Some("true") {
-        return Ok(Auth::Off("HEKETI_DISABLE_AUTH=true"));
+    match env.text("HEKETI_DISABLE_AUTH").as_deref() {
+        None | Some("false") => {}
+        Some("true") => return Ok(Auth::Off("HEKETI_DISABLE_AUTH=true")),
+        Some(other) => {
+            let why = format!("`{other}` is neither true nor false");
+            return Err(ConfigError::Value { key: "HEKETI_DISABLE_AUTH", why });
+        }
     }
     if file.use_auth == Some(false) {
         return Ok(Auth::Off("\"use_auth\": false"));

@@ -184,7 +184,7 @@ fn port(file: &File, env: &Environment<'_>) -> Result<u16, ConfigError> {
     if text.is_empty() {
         return Ok(8080);
     }
-    let why = |_| format!("`{text}` is no port number");
+    let why = |_| format!("`{text}` is not a port number");
     text.parse().map_err(why).map_err(|why| ConfigError::Value { key, why })
 }
 

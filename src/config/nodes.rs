@@ -41,6 +41,9 @@ fn ssh(
     let user = env.text("HEKETI_SSH_USER").unwrap_or_else(|| ssh.user.clone());
     let port = env.text("HEKETI_SSH_PORT").unwrap_or_else(|| ssh.port.clone());
     let wrong = |key, why: String| ConfigError::Value { key, why };
+    if user.starts_with('-') || user.contains(char::is_whitespace) {
+        return Err(wrong("glusterfs.sshexec.user", format!("`{user}` is not a user name")));
+    }
     let database = database(file, env, overrides).0;
     // Absolute, since ssh need not run where this server does.
     let database = std::path::absolute(&database).unwrap_or(database);
@@ -68,8 +71,8 @@ fn ssh(
         user: if user.is_empty() { "heketi".into() } else { user },
         port: match port.as_str() {
             "" => 22,
-            text => text.parse().map_err(|_| {
-                wrong("glusterfs.sshexec.port", format!("`{text}` is no port number"))
+            text => text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+                wrong("glusterfs.sshexec.port", format!("`{text}` is not a port number"))
             })?,
         },
         sudo: ssh.common.sudo,
@@ -87,8 +90,13 @@ pub(super) fn tools(file: &File, env: &Environment<'_>) -> Result<Tools, ConfigE
     let text = |variable, given: &String| env.text(variable).unwrap_or_else(|| given.clone());
     let timeout = env.number("HEKETI_GLUSTER_CLI_TIMEOUT")?.unwrap_or(common.gluster_cli_timeout);
     let wrapper = text("HEKETI_LVM_WRAPPER", &common.lvm_wrapper);
+    let fstab = or(&text("HEKETI_FSTAB", &common.fstab), default.fstab);
+    if !fstab.starts_with('/') {
+        let why = format!("`{fstab}` is not the absolute path of a file");
+        return Err(ConfigError::Value { key: "glusterfs.sshexec.fstab", why });
+    }
     Ok(Tools {
-        fstab: or(&text("HEKETI_FSTAB", &common.fstab), default.fstab),
+        fstab,
         mount_options: or(&text("HEKETI_MOUNT_OPTS", &common.mountopts), default.mount_options),
         lvm_wrapper: (!wrapper.is_empty()).then_some(wrapper),
         data_alignment: or(&common.pv_data_alignment, default.data_alignment),

@@ -24,7 +24,15 @@ pub(super) fn operations(file: &File, env: &Environment<'_>) -> Result<Settings,
         settings.average_file_size = gluster.average_file_size_kb;
     }
     let zones = env.text("HEKETI_ZONE_CHECKING").unwrap_or_else(|| gluster.zone_checking.clone());
-    settings.strict_zones = zones == "strict";
+    settings.strict_zones = match zones.as_str() {
+        "strict" => true,
+        "" | "none" => false,
+        // A typo here would quietly put two copies into one zone.
+        other => {
+            let why = format!("`{other}` is neither none nor strict");
+            return Err(ConfigError::Value { key: "glusterfs.zone_checking", why });
+        }
+    };
     let limit = env.number("HEKETI_GLUSTER_MAX_VOLUMES_PER_CLUSTER")?;
     settings.max_volumes_per_cluster = match limit.unwrap_or(gluster.max_volumes_per_cluster) {
         0 => settings.max_volumes_per_cluster,

@@ -56,7 +56,8 @@ fn only_an_explicit_word_switches_authentication_off() {
     assert!(off(r#"{"use_auth": false}"#, &[]));
     assert!(off("{}", &[("HEKETI_DISABLE_AUTH", "true")]));
     assert!(!off(r#"{"use_auth": true}"#, &KEYS));
-    assert!(!off("{}", &[("HEKETI_DISABLE_AUTH", "1")]));
+    let maybe = load("{}", &[("HEKETI_DISABLE_AUTH", "maybe")]).unwrap_err().to_string();
+    assert!(maybe.contains("HEKETI_DISABLE_AUTH: `maybe`"), "{maybe}");
     assert!(!off(r#"{"use_auth": null}"#, &KEYS));
 }
 
@@ -119,6 +120,10 @@ fn wrong_values_name_their_key() {
         (r#"{"glusterfs": {"sshexec": {"xfs_su": "64"}}}"#, "glusterfs.sshexec"),
         (r#"{"glusterfs": {"sshexec": {"port": "x"}}}"#, "glusterfs.sshexec.port"),
         (r#"{"glusterfs": {"sshexec": {"host_keys": "x"}}}"#, "glusterfs.sshexec.host_keys"),
+        (r#"{"glusterfs": {"sshexec": {"port": "0"}}}"#, "glusterfs.sshexec.port"),
+        (r#"{"glusterfs": {"sshexec": {"user": "-oX"}}}"#, "glusterfs.sshexec.user"),
+        (r#"{"glusterfs": {"sshexec": {"fstab": "Optional"}}}"#, "glusterfs.sshexec.fstab"),
+        (r#"{"glusterfs": {"zone_checking": "hard"}}"#, "glusterfs.zone_checking"),
     ] {
         let error = with_keys(json, &[]).unwrap_err().to_string();
         assert!(error.contains(key), "{json}: {error}");

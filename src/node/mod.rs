@@ -68,6 +68,9 @@ pub enum NodeError {
     /// What is on the node forbids going on.
     #[error("{0}")]
     Refused(String),
+    /// It failed, and the node was asked afterwards: nothing of it has happened.
+    #[error("{0}")]
+    WithoutEffect(Box<NodeError>),
 }
 
 impl NodeError {
@@ -76,6 +79,11 @@ impl NodeError {
     pub fn says(&self, text: &str) -> bool {
         matches!(self, Self::Failed { stderr, .. }
             if stderr.to_ascii_lowercase().contains(&text.to_ascii_lowercase()))
+    }
+    /// Nothing of it has happened, however often it was tried.
+    #[must_use]
+    pub fn is_without_effect(&self) -> bool {
+        matches!(self, Self::WithoutEffect(_))
     }
     /// Nothing was started on the node.
     #[must_use]

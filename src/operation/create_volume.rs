@@ -70,7 +70,11 @@ impl TryFrom<VolumeCreateRequest> for CreateVolume {
         }
         durability.check().map_err(|e| invalid(e.to_string()))?;
         let options = request.glustervolumeoptions.into_iter().map(VolumeOption::try_from);
-        let options = options.collect::<Result<_, _>>().map_err(|e| invalid(e.to_string()))?;
+        let options: Vec<VolumeOption> =
+            options.collect::<Result<_, _>>().map_err(|e| invalid(e.to_string()))?;
+        if let Some(alone) = options.iter().find(|option| option.words().count() == 1) {
+            return Err(invalid(format!("volume option {alone} has no value")));
+        }
         let volume = VolumeId::random();
         let name = if request.name.is_empty() { format!("vol_{volume}") } else { request.name };
         Ok(Self {

@@ -92,7 +92,8 @@ impl Runner {
                 Ok((seq, Err(Failure { error, started }))) => {
                     let step = record.steps[seq].step.name();
                     tracing::warn!(operation = %record.id, step, %error, "step failed");
-                    if !started && record.steps[seq].state == StepState::Planned {
+                    let fresh = record.steps[seq].state == StepState::Planned;
+                    if error.is_without_effect() || (!started && fresh) {
                         untouched.push(seq);
                     }
                     first_error.get_or_insert((Some(seq), error.to_string()));
@@ -116,7 +117,8 @@ impl Runner {
 
     /// Before the point of no return everything is taken back; after it, it is tried again later.
     ///
-    /// Steps that never reached their node need no undoing, which would need that node as well.
+    /// Steps that had no effect, or never reached their node, need no undoing, which would need
+    /// that node as well; and they are no point of no return.
     async fn turn_back(
         &self,
         record: &Record,

@@ -84,7 +84,7 @@ async fn interrupted_while_waiting() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(255), ""));
     assert_eq!(
         text(&output.stderr),
-        "Error: interrupted while deleting the volume; the operation goes on at the server. \
-         Look for 0123456789abcdef0123456789abcdef in the output of \"server operations list\"\n"
+        "Error: interrupted while deleting the volume; operation 0123456789abcdef0123456789abcdef \
+         goes on at the server, which answers for it at /queue/0123456789abcdef0123456789abcdef\n"
     );
 }

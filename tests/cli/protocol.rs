@@ -173,7 +173,31 @@ async fn a_server_lost_while_waiting() {
         peer.write_all(answer.as_bytes()).await.unwrap();
     });
     let run = run(&["--server", &url, "volume", "delete", "abc"]).await;
-    let start = "Error: lost the server while deleting the volume; \
-                 the operation may still go on there: cannot reach";
-    assert!(run.err.starts_with(start), "{}", run.err);
+    let text = "Error: lost the server while deleting the volume; \
+                 operation 1 may still go on there: cannot reach";
+    assert!(run.err.starts_with("The server does not answer; waiting for it\n"), "{}", run.err);
+    assert!(run.err.contains(text), "{}", run.err);
+}
+
+/// The wait outlives a restart of the server: it answers for its operations afterwards.
+#[tokio::test]
+async fn a_server_restarted_while_waiting() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    async fn answer(listener: &tokio::net::TcpListener, text: &str) {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let _ = peer.read(&mut [0; 4096]).await;
+        peer.write_all(text.as_bytes()).await.unwrap();
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let end = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+        answer(&listener, &format!("HTTP/1.1 202 Accepted\r\nLocation: /queue/1\r\n{end}")).await;
+        drop(listener);
+        let again = tokio::net::TcpListener::bind(address).await.unwrap();
+        answer(&again, &format!("HTTP/1.1 204 No Content\r\n{end}")).await;
+    });
+    let run = run(&["--server", &format!("http://{address}"), "volume", "delete", "abc"]).await;
+    assert_eq!(run.out, "Volume abc deleted\n", "{}", run.err);
+    server.await.unwrap();
 }

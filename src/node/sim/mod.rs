@@ -30,6 +30,8 @@ pub enum Fault {
     Unreachable,
     /// The command had its effect, but the answer got lost.
     ReplyLost,
+    /// The command never arrived, but nobody can tell.
+    RequestLost,
 }
 
 /// Decides before each command, and each line of a gluster session, whether something goes wrong,
@@ -108,7 +110,7 @@ impl Remote for Sim {
                 self.save();
             }
             if !ran.ok() && !line.may_fail {
-                let (host, command) = (host.clone(), cmd.to_string());
+                let (host, command) = (host.clone(), cmd.brief());
                 let status = ran.status.unwrap_or(1);
                 return Err(NodeError::Failed { host, command, status, stderr: ran.stderr });
             }
@@ -179,6 +181,7 @@ impl Channel<'_> {
                     return Ok(failed(&stderr));
                 }
                 Some(Fault::Unreachable) => return Err(self.unreachable(cmd)),
+                Some(Fault::RequestLost) => return Err(lost(host, cmd)),
                 Some(Fault::ReplyLost) => {
                     drop(sim.world().execute(host.as_str(), cmd));
                     return Err(lost(host, cmd));
@@ -195,7 +198,7 @@ impl Channel<'_> {
         {
             return match fault {
                 Fault::Fail(stderr) => Ok(failed(&stderr)),
-                Fault::Unreachable | Fault::ReplyLost => Err(lost(host, cmd)),
+                Fault::Unreachable | Fault::ReplyLost | Fault::RequestLost => Err(lost(host, cmd)),
             };
         }
         Ok(ran)

@@ -103,8 +103,18 @@ impl World {
             ["/usr/sbin/lvm", rest @ ..] => {
                 lvm::execute(self.nodes.entry(host.to_owned()).or_default(), disk, rest)
             }
+            ["umount", path] if self.in_use(path) => {
+                Err(format!("umount: {path}: target is busy."))
+            }
             other => files::execute(self.nodes.entry(host.to_owned()).or_default(), other),
         }
+    }
+
+    /// Whether gluster works on a brick that is mounted there.
+    fn in_use(&self, mount_point: &str) -> bool {
+        let below = format!(":{mount_point}/");
+        let mut started = self.volumes.iter().filter(|volume| volume.started);
+        started.any(|volume| volume.bricks.iter().any(|brick| brick.contains(&below)))
     }
 
     /// Whether the directory is there, mounted, on any node.

@@ -43,9 +43,13 @@ impl Effect for AddBricks {
             if missing.is_empty() {
                 return Ok(Output::Nothing);
             }
-            // Nothing came of it, twice: this is how it is.
+            // Nothing came of it, twice: this is how it is. If not one brick was taken, the
+            // expansion can still be taken back.
             if missing.len() == before && last.is_some() {
-                return Err(after_start(error));
+                let none_taken = missing.len() == self.bricks.len();
+                let certain = none_taken && matches!(error, NodeError::Failed { .. });
+                let error = after_start(error);
+                return Err(if certain { NodeError::WithoutEffect(error.into()) } else { error });
             }
             last = Some(error);
         }

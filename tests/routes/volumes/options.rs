@@ -209,3 +209,15 @@ async fn gid() {
         assert_eq!(mode.is_some(), owner.is_some(), "{gid}");
     }
 }
+
+/// A key alone is refused at the door: gluster would only print its usage, after the bricks were made.
+#[tokio::test]
+async fn a_key_without_a_value() {
+    let app = TestApp::start().await.with_nodes(1, 1).await;
+    let body = json!({"size": 1, "glustervolumeoptions": ["", "a b", "nfs.disable"]});
+    let refused = app.client.post("/volumes", body).await;
+    assert_eq!(
+        (refused.status, refused.text().as_str()),
+        (400, "volume option nfs.disable has no value\n")
+    );
+}

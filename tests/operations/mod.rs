@@ -1,0 +1,12 @@
+//! The journal's promise: whatever happens to the server or to the nodes, everything comes to rest
+//! and nodes and database tell the same story. Nothing here waits for a clock.
+mod cases;
+mod concurrency;
+mod crash;
+mod faults;
+mod fuse;
+mod retries;
+mod scenario;
+mod shutdown;
+mod site;
+mod world;

@@ -1,0 +1,207 @@
+//! Everything that can be done, each once: whoever adds an operation adds a line to [`ALL`].
+use super::site::{Site, settings};
+use brickyard::{
+    api::{
+        cluster::ClusterFlags,
+        device::DeviceAddRequest,
+        node::{NodeAddRequest, StateRequest},
+        volume::{VolumeCreateRequest, VolumeExpandRequest},
+    },
+    domain::{DeviceId, NodeId, VolumeId},
+    inventory,
+    node::sim::world::World,
+    operation::{
+        AddDevice, AddNode, Any, CreateVolume, DeleteDevice, DeleteNode, DeleteVolume,
+        ExpandVolume, ResyncDevice, SetDeviceState, SetNodeState, Settings,
+    },
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, sync::OnceLock};
+
+/// What is there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// An empty cluster.
+    Cluster,
+    /// A cluster of one node.
+    Node,
+    /// [`estate`]
+    Estate,
+}
+
+/// Something to be done.
+pub struct Scenario {
+    pub name: &'static str,
+    before: Before,
+    operation: fn(&Base) -> Any,
+}
+
+#[rustfmt::skip]
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "add the first node", before: Before::Cluster, operation: |b| add_node(b, 0) },
+    Scenario { name: "add the second node", before: Before::Node, operation: |b| add_node(b, 1) },
+    Scenario { name: "delete node", before: Before::Estate, operation: |b| DeleteNode::new(b.node("n4")).into() },
+    Scenario { name: "set node offline", before: Before::Estate, operation: |b| SetNodeState::new(b.node("n0"), &state("offline")).unwrap().into() },
+    Scenario { name: "add device", before: Before::Estate, operation: |b| add_device(b, "n3", "/dev/sde", false) },
+    Scenario { name: "add device with data", before: Before::Estate, operation: |b| add_device(b, "n3", "/dev/sdd", true) },
+    Scenario { name: "delete device", before: Before::Estate, operation: |b| DeleteDevice::new(b.device("n0 /dev/sdc"), false).into() },
+    Scenario { name: "set device online", before: Before::Estate, operation: |b| SetDeviceState::new(b.device("n1 /dev/sdc"), &state("online")).unwrap().into() },
+    Scenario { name: "resync device", before: Before::Estate, operation: |b| ResyncDevice::new(b.device("n0 /dev/sdb")).into() },
+    Scenario { name: "create one brick", before: Before::Estate, operation: |_| create(2, &json!({"type": "none"}), "") },
+    Scenario { name: "create replica 3", before: Before::Estate, operation: |_| create(2, &replica_3(), "") },
+    Scenario { name: "create two sets", before: Before::Estate, operation: |_| create(10, &replica_3(), "") },
+    Scenario { name: "create arbiter", before: Before::Estate, operation: |_| create(2, &replica_3(), "user.heketi.arbiter true") },
+    Scenario { name: "create disperse", before: Before::Estate, operation: |_| create(4, &json!({"type": "disperse", "disperse": {"data": 2, "redundancy": 1}}), "") },
+    Scenario { name: "expand volume", before: Before::Estate, operation: |b| expand(b.volume("two")) },
+    Scenario { name: "delete volume", before: Before::Estate, operation: |b| DeleteVolume::new(b.volume("two")).into() },
+];
+
+/// Finds a line of [`ALL`].
+pub fn named(name: &str) -> &'static Scenario {
+    ALL.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("no scenario {name}"))
+}
+
+impl Scenario {
+    pub fn base(&self) -> &'static Base {
+        static BASES: [OnceLock<Base>; 3] = [const { OnceLock::new() }; 3];
+        BASES[self.before as usize].get_or_init(|| Base::build(self.before))
+    }
+    pub fn operation(&self) -> Any {
+        (self.operation)(self.base())
+    }
+}
+
+fn from<T: serde::de::DeserializeOwned>(body: Value) -> T {
+    serde_json::from_value(body).unwrap()
+}
+
+pub fn replica_3() -> Value {
+    json!({"type": "replicate", "replicate": {"replica": 3}})
+}
+/// A volume with a group, so that owner and mode of its bricks matter.
+pub fn create(size: i64, durability: &Value, option: &str) -> Any {
+    named_volume("new", size, durability, option)
+}
+pub fn named_volume(name: &str, size: i64, durability: &Value, option: &str) -> Any {
+    let body = json!({"name": name, "size": size, "gid": 2000, "durability": durability,
+        "glustervolumeoptions": [option, "performance.cache-size 1GB"]});
+    CreateVolume::try_from(from::<VolumeCreateRequest>(body)).unwrap().into()
+}
+pub fn expand(volume: VolumeId) -> Any {
+    let by: VolumeExpandRequest = from(json!({"expand_size": 3}));
+    ExpandVolume::new(volume, by).unwrap().into()
+}
+fn state(word: &str) -> StateRequest {
+    from(json!({"state": word}))
+}
+pub fn add_node(base: &Base, n: usize) -> Any {
+    let hostnames = json!({"manage": [format!("n{n}")], "storage": [format!("10.0.0.{}", n + 1)]});
+    let body = json!({"zone": n + 1, "cluster": base.cluster, "hostnames": hostnames});
+    AddNode::try_from(from::<NodeAddRequest>(body)).unwrap().into()
+}
+fn add_device(base: &Base, node: &str, name: &str, destroydata: bool) -> Any {
+    let body = json!({"node": base.node(node), "name": name, "destroydata": destroydata});
+    AddDevice::try_from(from::<DeviceAddRequest>(body)).unwrap().into()
+}
+
+/// A site that is copied for each case, and the names in it.
+#[derive(Default)]
+pub struct Base {
+    database: Vec<u8>,
+    world: World,
+    pub cluster: String,
+    nodes: BTreeMap<String, NodeId>,
+    devices: BTreeMap<String, DeviceId>,
+    volumes: BTreeMap<String, VolumeId>,
+}
+
+impl Base {
+    pub fn site(&self) -> Site {
+        Site::restore(&self.database, &self.world)
+    }
+    pub fn node(&self, name: &str) -> NodeId {
+        self.nodes[name]
+    }
+    /// By node and path.
+    pub fn device(&self, name: &str) -> DeviceId {
+        self.devices[name]
+    }
+    pub fn volume(&self, name: &str) -> VolumeId {
+        self.volumes[name]
+    }
+
+    fn build(before: Before) -> Self {
+        let site = Site::empty();
+        let server = site.start();
+        let mut base = Self::default();
+        let flags = ClusterFlags { file: true, block: true };
+        let cluster = server.must(inventory::cluster::create(&server.store, flags)).unwrap().id;
+        base.cluster = cluster.to_string();
+        if before == Before::Node {
+            server.perform(add_node(&base, 0));
+        }
+        if before == Before::Estate {
+            base.estate(&site, &server);
+        }
+        server.end();
+        (base.database, base.world) = site.photograph();
+        base
+    }
+
+    /// n0 to n3 with `/dev/sdb`, n4 with nothing, disks in all states, and two volumes of which
+    /// one is never touched.
+    fn estate(&mut self, site: &Site, server: &super::site::Server) {
+        for n in 0..5 {
+            server.perform(add_node(self, n));
+            self.learn(server);
+        }
+        let disks = [
+            "n0 /dev/sdb",
+            "n0 /dev/sdc",
+            "n1 /dev/sdb",
+            "n1 /dev/sdc",
+            "n2 /dev/sdb",
+            "n3 /dev/sdb",
+        ];
+        for disk in disks {
+            let (node, name) = disk.split_once(' ').unwrap();
+            server.perform(add_device(self, node, name, false));
+            self.learn(server);
+        }
+        for (disk, word) in
+            [("n0 /dev/sdc", "offline"), ("n0 /dev/sdc", "failed"), ("n1 /dev/sdc", "offline")]
+        {
+            server.perform(SetDeviceState::new(self.device(disk), &state(word)).unwrap());
+        }
+        site.sim.world().nodes.entry("n3".into()).or_default().foreign.insert("/dev/sdd".into());
+        server.perform(named_volume("kept", 1, &replica_3(), ""));
+        server.perform(named_volume("two", 10, &replica_3(), ""));
+        self.learn(server);
+    }
+
+    /// Takes over the ids of everything that is there.
+    fn learn(&mut self, server: &super::site::Server) {
+        let store = &server.store;
+        server.must(async {
+            let cluster = inventory::cluster::info(store, self.cluster.parse().unwrap());
+            let cluster = cluster.await.unwrap();
+            for id in cluster.nodes {
+                let node = inventory::node::info(store, id).await.unwrap();
+                let name = node.hostnames.manage[0].clone();
+                for device in node.devices {
+                    self.devices.insert(format!("{name} {}", device.name), device.id);
+                }
+                self.nodes.insert(name, id);
+            }
+            for id in cluster.volumes {
+                let volume = inventory::volume::info(store, id).await.unwrap();
+                self.volumes.insert(volume.name.clone(), id);
+            }
+        });
+    }
+}
+
+/// The settings under which nothing is tried twice.
+pub fn once() -> Settings {
+    Settings { create_retries: 0, ..settings() }
+}

@@ -1,0 +1,242 @@
+//! Compares the simulated nodes with the database: neither may know of anything alone.
+use brickyard::node::sim::world::{Node, World};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
+
+const MOUNTS: &str = "/var/lib/heketi/mounts";
+const FSTAB_REST: &str = "xfs rw,inode64,noatime,nouuid 1 2";
+
+/// Everything of ours on one node. Lists are sorted, and show what is there twice.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct OnNode {
+    /// Path, UUID, volume group.
+    physical_volumes: BTreeSet<(String, String, Option<String>)>,
+    /// Name, KiB.
+    groups: BTreeSet<(String, i64)>,
+    /// Group, name, KiB of data and metadata.
+    pools: BTreeSet<(String, String, i64)>,
+    /// Group, name, pool.
+    volumes: BTreeSet<(String, String, String)>,
+    /// Device node, directories.
+    file_systems: BTreeSet<(String, Vec<String>)>,
+    fstab: Vec<String>,
+    mounts: BTreeSet<(String, String)>,
+    mount_points: BTreeSet<String>,
+}
+
+/// A gluster volume: what follows the name in `volume create`, and what became of it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Volume {
+    name: String,
+    kind: String,
+    bricks: Vec<String>,
+    started: bool,
+    id: Option<String>,
+}
+
+fn texts<const N: usize>(row: &SqliteRow, names: [&str; N]) -> [String; N] {
+    names.map(|name| row.get(name))
+}
+
+async fn count(db: &mut SqliteConnection, question: &'static str) -> i64 {
+    sqlx::query_scalar(question).fetch_one(db).await.unwrap()
+}
+
+async fn rows(db: &mut SqliteConnection, question: &'static str) -> Vec<SqliteRow> {
+    sqlx::query(question).fetch_all(db).await.unwrap()
+}
+
+/// State and error of the operation that was begun last.
+pub async fn newest(db: &mut SqliteConnection) -> Option<(String, String)> {
+    let newest = "SELECT state, coalesce(error, '') AS error FROM operations ORDER BY rowid DESC";
+    let rows = sqlx::query(newest).fetch_optional(db).await.unwrap();
+    rows.map(|row| (row.get("state"), row.get("error")))
+}
+
+/// Whether all is at rest and both sides agree; else what they differ in.
+pub async fn check(db: &mut SqliteConnection, world: &World) -> Result<(), String> {
+    at_rest(db).await?;
+    let mut wanted = on_nodes(db).await;
+    for (host, node) in &world.nodes {
+        same(host, &on_node(node), &wanted.remove(host).unwrap_or_default())?;
+        directories(host, node)?;
+    }
+    for (host, unseen) in wanted {
+        same(&host, &OnNode::default(), &unseen)?;
+    }
+    same("gluster's volumes", &gluster_volumes(world), &volumes(db).await)?;
+    let have: BTreeSet<String> = world.peers.values().flatten().cloned().collect();
+    same("gluster's peers", &have, &peers(db).await)
+}
+
+fn same<T: PartialEq + Debug>(what: &str, nodes: &T, database: &T) -> Result<(), String> {
+    if nodes == database {
+        return Ok(());
+    }
+    let lines = |side: &T| format!("{side:#?}").lines().map(str::to_owned).collect::<Vec<_>>();
+    let (nodes, database) = (lines(nodes), lines(database));
+    let only = |these: &[String], those: &[String]| {
+        let only: Vec<_> = these.iter().filter(|line| !those.contains(line)).cloned().collect();
+        only.join("\n")
+    };
+    let (there, here) = (only(&nodes, &database), only(&database, &nodes));
+    Err(format!("{what}: only the nodes have\n{there}\nonly the database has\n{here}"))
+}
+
+async fn at_rest(db: &mut SqliteConnection) -> Result<(), String> {
+    let questions = [
+        (
+            "operations not at rest",
+            "SELECT count(*) FROM operations WHERE finished_at IS NULL OR state NOT IN ('done', 'failed')",
+        ),
+        ("claims", "SELECT count(*) FROM claims"),
+        (
+            "pending rows",
+            "SELECT (SELECT count(*) FROM volumes WHERE pending_op IS NOT NULL) \
+             + (SELECT count(*) FROM bricks WHERE pending_op IS NOT NULL) \
+             + (SELECT count(*) FROM devices WHERE pending_op IS NOT NULL) \
+             + (SELECT count(*) FROM nodes WHERE pending_op IS NOT NULL)",
+        ),
+        (
+            "devices whose space does not add up",
+            "SELECT count(*) FROM devices d WHERE used_kib <> \
+             coalesce((SELECT sum(pool_kib + metadata_kib) FROM bricks WHERE device = d.id), 0)",
+        ),
+        (
+            "volumes without bricks",
+            "SELECT count(*) FROM volumes WHERE id NOT IN (SELECT volume FROM bricks)",
+        ),
+    ];
+    for (what, question) in questions {
+        match count(db, question).await {
+            0 => {}
+            n => return Err(format!("{n} {what}")),
+        }
+    }
+    Ok(())
+}
+
+/// What the nodes should have, by the rows of devices and bricks.
+async fn on_nodes(db: &mut SqliteConnection) -> BTreeMap<String, OnNode> {
+    let mut all = BTreeMap::<String, OnNode>::new();
+    let devices = "SELECT m.name AS host, d.id, d.name, d.pv_uuid, d.total_kib FROM devices d \
+         JOIN node_hostnames m ON m.node = d.node AND m.kind = 'manage' AND m.position = 0";
+    for row in rows(db, devices).await {
+        let [host, id, name, uuid] = texts(&row, ["host", "id", "name", "pv_uuid"]);
+        let node = all.entry(host).or_default();
+        node.physical_volumes.insert((name, uuid, Some(format!("vg_{id}"))));
+        node.groups.insert((format!("vg_{id}"), row.get("total_kib")));
+    }
+    let bricks = "SELECT m.name AS host, b.id, b.device, b.path, b.pool_kib + b.metadata_kib AS kib \
+         FROM bricks b JOIN devices d ON d.id = b.device \
+         JOIN node_hostnames m ON m.node = d.node AND m.kind = 'manage' AND m.position = 0";
+    for row in rows(db, bricks).await {
+        let [host, id, device, path] = texts(&row, ["host", "id", "device", "path"]);
+        let (group, lv) = (format!("vg_{device}"), format!("brick_{id}"));
+        let block = format!("/dev/mapper/{group}-{lv}");
+        let point = format!("{MOUNTS}/{group}/{lv}");
+        assert_eq!(path, format!("{point}/brick"));
+        let node = all.entry(host).or_default();
+        node.pools.insert((group.clone(), format!("tp_{id}"), row.get("kib")));
+        node.volumes.insert((group, lv, format!("tp_{id}")));
+        node.file_systems.insert((block.clone(), vec!["/brick".into()]));
+        node.fstab.push(format!("{block} {point} {FSTAB_REST}"));
+        node.mounts.insert((point.clone(), block));
+        node.mount_points.insert(point);
+    }
+    for node in all.values_mut() {
+        node.fstab.sort();
+    }
+    all
+}
+
+fn on_node(node: &Node) -> OnNode {
+    let kib = |extents: u64, extent: u64| i64::try_from(extents * extent).unwrap();
+    let mut on = OnNode::default();
+    for (path, pv) in &node.pvs {
+        on.physical_volumes.insert((path.clone(), pv.uuid.clone(), pv.group.clone()));
+    }
+    for (name, group) in &node.groups {
+        on.groups.insert((name.clone(), kib(group.extents, group.extent.0)));
+        for (pool, extents) in &group.pools {
+            on.pools.insert((name.clone(), pool.clone(), kib(*extents, group.extent.0)));
+        }
+        for (volume, pool) in &group.volumes {
+            on.volumes.insert((name.clone(), volume.clone(), pool.clone()));
+        }
+    }
+    for (device, fs) in &node.file_systems {
+        on.file_systems.insert((device.clone(), fs.directories.keys().cloned().collect()));
+    }
+    on.fstab.clone_from(&node.fstab);
+    on.fstab.sort();
+    on.mounts = node.mounts.clone().into_iter().collect();
+    on.mount_points =
+        node.directories.iter().filter(|path| path.contains("/brick_")).cloned().collect();
+    on
+}
+
+/// A device's directory may wait for its next brick, but not outlive the device.
+fn directories(host: &str, node: &Node) -> Result<(), String> {
+    for path in node.directories.iter().filter(|path| !path.contains("/brick_")) {
+        let group = path.strip_prefix(&format!("{MOUNTS}/")).unwrap_or(path);
+        if !node.groups.contains_key(group) {
+            return Err(format!("{host}: {path} is left of a device that is gone"));
+        }
+    }
+    Ok(())
+}
+
+fn gluster_volumes(world: &World) -> Vec<Volume> {
+    let mut all: Vec<_> = world
+        .volumes
+        .iter()
+        .map(|v| Volume {
+            name: v.name.clone(),
+            kind: v.kind.join(" "),
+            bricks: v.bricks.clone(),
+            started: v.started,
+            id: v.options.get("user.heketi.id").cloned(),
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// What gluster should have, brick sets in their order.
+async fn volumes(db: &mut SqliteConnection) -> Vec<Volume> {
+    let volumes = "SELECT id, name, durability, replica, disperse_data AS data, \
+         disperse_redundancy AS redundancy, EXISTS (SELECT 1 FROM bricks b \
+         WHERE b.volume = volumes.id AND b.part = 'arbiter') AS arbiter FROM volumes ORDER BY name";
+    let mut all = vec![];
+    for row in rows(db, volumes).await {
+        let [id, name, durability] = texts(&row, ["id", "name", "durability"]);
+        let number = |column: &str| row.get::<i64, _>(column);
+        let kind = match durability.as_str() {
+            "none" => String::new(),
+            "replicate" if number("arbiter") == 1 => "replica 3 arbiter 1".into(),
+            "replicate" => format!("replica {}", number("replica")),
+            _ => {
+                format!("disperse-data {} redundancy {}", number("data"), number("redundancy"))
+            }
+        };
+        let bricks = "SELECT s.name || ':' || b.path AS brick FROM bricks b \
+             JOIN devices d ON d.id = b.device \
+             JOIN node_hostnames s ON s.node = d.node AND s.kind = 'storage' AND s.position = 0 \
+             WHERE b.volume = ? ORDER BY b.set_index, b.position";
+        let bricks: Vec<String> =
+            sqlx::query_scalar(bricks).bind(&id).fetch_all(&mut *db).await.unwrap();
+        all.push(Volume { name, kind, bricks, started: true, id: Some(id) });
+    }
+    all
+}
+
+/// All nodes but the first, which had nobody to be introduced by.
+async fn peers(db: &mut SqliteConnection) -> BTreeSet<String> {
+    let names = "SELECT name FROM node_hostnames WHERE kind = 'storage' AND position = 0 \
+         AND name <> '10.0.0.1'";
+    rows(db, names).await.iter().map(|row| row.get("name")).collect()
+}
