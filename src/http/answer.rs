@@ -71,3 +71,13 @@ pub(super) fn link(response: &mut Response, to: &str, words: &str) {
         to.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
     *response.body_mut() = Body::from(format!("<a href=\"{to}\">{words}</a>.\n\n"));
 }
+
+/// No route has this path.
+pub(super) async fn no_such_path() -> Response {
+    error(&Error::NotFound("Invalid path or request".into()))
+}
+
+/// The path is known, the method is not.
+pub(super) async fn no_such_method() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, Body::empty()).into_response()
+}

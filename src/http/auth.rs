@@ -1,5 +1,5 @@
 //! Tokens: who asks, and may they (api.md 4). The texts and the order of the checks are Heketi's.
-use super::{answer, layers::decoded};
+use super::{answer, path::decoded};
 use crate::{
     app::{App, Keys},
     error::Error,

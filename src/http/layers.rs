@@ -1,16 +1,20 @@
 //! What every request passes on its way in, in Heketi's order (api.md 1): panics are caught, the
 //! request is logged, the token, the role and the mode are checked, then comes the route.
-use super::{answer, auth, gate, routes};
+use super::{
+    answer::{self, no_such_method, no_such_path},
+    auth, gate,
+    path::decoded,
+    routes,
+};
 use crate::{app::App, error::Error};
 use axum::{
     Router,
-    body::Body,
     extract::Request,
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{any::Any, time::Instant};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -88,11 +92,6 @@ async fn quirks(routes: Router, mut request: Request) -> Response {
     response
 }
 
-/// The path with `%xx` resolved, as tokens sign it.
-pub(super) fn decoded(path: &str) -> String {
-    percent_decode_str(path).decode_utf8_lossy().into_owned()
-}
-
 /// Without double slashes and dot segments; a closing slash stays.
 fn cleaned(path: &str) -> String {
     let mut kept: Vec<&str> = vec![];
@@ -132,14 +131,6 @@ fn moved(method: &Method, to: &str) -> Response {
         answer::link(&mut response, &to, "Moved Permanently");
     }
     response
-}
-
-pub(super) async fn no_such_path() -> Response {
-    answer::error(&Error::NotFound("Invalid path or request".into()))
-}
-
-pub(super) async fn no_such_method() -> Response {
-    (StatusCode::METHOD_NOT_ALLOWED, Body::empty()).into_response()
 }
 
 #[cfg(test)]

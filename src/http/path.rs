@@ -1,9 +1,10 @@
-//! The `{id}` of a path.
+//! Paths as they are meant, and the `{id}` in them.
 use crate::error::Error;
 use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
+use percent_encoding::percent_decode_str;
 use std::str::FromStr;
 
 /// An id that may exist. Hex digits that are no id name nothing, and the answer says just that
@@ -22,4 +23,9 @@ impl<S: Send + Sync, T: FromStr + Send> FromRequestParts<S> for Id<T> {
             .map_err(|_| Error::id_not_found())?;
         text.parse().or_else(|_| NOBODY.parse()).map(Self).map_err(|_| Error::id_not_found())
     }
+}
+
+/// The path with `%xx` resolved, as tokens sign it.
+pub(super) fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
 }

@@ -1,5 +1,5 @@
 //! Every route, in Heketi's order (api.md 7).
-use super::{admin, cluster, device, layers, node, queue, volume};
+use super::{admin, answer, cluster, device, node, queue, volume};
 use crate::app::App;
 use axum::{
     Router,
@@ -60,8 +60,8 @@ pub(super) fn inner(app: App) -> Router {
         router = router.route(path, handlers);
     }
     router
-        .fallback(layers::no_such_path)
-        .method_not_allowed_fallback(layers::no_such_method)
+        .fallback(answer::no_such_path)
+        .method_not_allowed_fallback(answer::no_such_method)
         .with_state(app)
 }
 

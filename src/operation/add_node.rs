@@ -2,7 +2,7 @@
 use super::{
     Operation, Plan, Planning,
     journal::Record,
-    step::{Probe, Step},
+    step::{Pool, Probe, Step},
 };
 use crate::{
     api::node::NodeAddRequest,
@@ -154,7 +154,8 @@ impl Operation for AddNode {
             return Ok(vec![]);
         }
         let peer = node.peer()?.clone();
-        Ok(vec![vec![Step::Probe(Probe { via: self.via.clone(), peer, known: self.known })]])
+        let pool = Pool { cluster, via: self.via.clone() };
+        Ok(vec![vec![Step::Probe(Probe { pool, peer, known: self.known })]])
     }
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
         nodes::set_pending(tx, self.node, None).await

@@ -2,7 +2,7 @@
 use super::{
     Operation, Plan, Planning,
     journal::Record,
-    step::{Detach, Step},
+    step::{Detach, Pool, Step},
 };
 use crate::{
     domain::{Hostname, NodeId},
@@ -42,7 +42,8 @@ impl Operation for DeleteNode {
         if via.is_empty() {
             return Ok(vec![]);
         }
-        Ok(vec![vec![Step::Detach(Detach { via, peer: node.peer()?.clone() })]])
+        let pool = Pool { cluster: node.cluster, via };
+        Ok(vec![vec![Step::Detach(Detach { pool, peer: node.peer()?.clone() })]])
     }
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
         nodes::delete(tx, self.node).await

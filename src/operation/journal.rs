@@ -113,7 +113,7 @@ impl Record {
 mod tests {
     use super::*;
     use crate::{
-        domain::DeviceId,
+        domain::{ClusterId, DeviceId},
         operation::{DeleteVolume, step},
     };
     use proptest::prelude::*;
@@ -122,7 +122,8 @@ mod tests {
         let step = |(stage, forward, state): &(i64, bool, StepState)| StepRecord {
             stage: *stage,
             step: if *forward {
-                Step::Detach(step::Detach { via: vec![], peer: "x".parse().unwrap() })
+                let pool = step::Pool { cluster: ClusterId::random(), via: vec![] };
+                Step::Detach(step::Detach { pool, peer: "x".parse().unwrap() })
             } else {
                 let host = "x".parse().unwrap();
                 let name = "/dev/x".parse().unwrap();

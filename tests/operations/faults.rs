@@ -156,7 +156,7 @@ fn nodes_gone(step: usize) -> Vec<Case> {
 
 #[test]
 fn every_node_may_vanish_and_come_back() {
-    let (all, tally) = (nodes_gone(5), Tally::default());
+    let (all, tally) = (nodes_gone(8), Tally::default());
     cases::all(&all, |case| case.settle(&tally).map(drop));
     println!("nodes vanished {} times: {tally:?}", all.len());
     assert!(tally.stuck.into_inner() > 0);
@@ -166,7 +166,7 @@ fn every_node_may_vanish_and_come_back() {
 /// is never proven wrong by a volume that appears after all.
 #[test]
 fn the_cleaner_finishes_what_is_stuck() {
-    let (all, tally) = (nodes_gone(9), Tally::default());
+    let (all, tally) = (nodes_gone(16), Tally::default());
     cases::all(&all, |case| {
         let Troubled { site, server, answered, stuck } = case.run(&tally);
         server.end();

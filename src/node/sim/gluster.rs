@@ -12,7 +12,7 @@ pub(super) fn execute(world: &mut World, host: &str, argv: &[&str], stdin: &[Str
     }
     let mut printed = String::new();
     for line in stdin {
-        let words: Vec<&str> = line.split_whitespace().collect();
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
         printed += &command(world, host, &words, false)?;
         printed.push('\n');
     }
@@ -119,11 +119,38 @@ fn set(world: &mut World, name: &str, words: &[&str]) -> Outcome {
     if value.is_empty() {
         return Err("Usage: volume set <VOLNAME> <KEY> <VALUE>".into());
     }
-    if !key.contains('.') && *key != "group" {
+    if !known(key) {
         return Err(format!("volume set: failed: option : {key} does not exist"));
     }
     volume.options.insert((*key).to_owned(), value.join(" "));
     Ok("volume set: success".into())
+}
+
+/// Names that glusterd knows begin with one of these words; whatever is in `user` is free.
+fn known(key: &str) -> bool {
+    const FIRST: [&str; 20] = [
+        "auth",
+        "client",
+        "cluster",
+        "config",
+        "ctime",
+        "debug",
+        "delay-gen",
+        "diagnostics",
+        "disperse",
+        "features",
+        "geo-replication",
+        "locks",
+        "network",
+        "nfs",
+        "performance",
+        "server",
+        "ssl",
+        "storage",
+        "transport",
+        "user",
+    ];
+    *key == *"group" || key.split_once('.').is_some_and(|(first, _)| FIRST.contains(&first))
 }
 
 fn start(world: &mut World, name: &str) -> Outcome {

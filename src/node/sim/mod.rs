@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use world::World;
+use world::{Outcome, World};
 
 /// What can go wrong with a command on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,13 +183,13 @@ impl Channel<'_> {
                 Some(Fault::Unreachable) => return Err(self.unreachable(cmd)),
                 Some(Fault::RequestLost) => return Err(lost(host, cmd)),
                 Some(Fault::ReplyLost) => {
-                    drop(sim.world().execute(host.as_str(), cmd));
+                    drop(execute(&mut sim.world(), host.as_str(), cmd));
                     return Err(lost(host, cmd));
                 }
             }
         }
         self.begun = true;
-        let ran = match sim.world().execute(host.as_str(), cmd) {
+        let ran = match execute(&mut sim.world(), host.as_str(), cmd) {
             Ok(stdout) => Ran { status: Some(0), stdout, stderr: String::new() },
             Err(stderr) => failed(&stderr),
         };
@@ -211,6 +211,23 @@ impl Channel<'_> {
         }
         let why = "simulated: the node is down".into();
         NodeError::Unreachable { host: self.host.clone(), why }
+    }
+}
+
+/// Does what the command does on a real node.
+fn execute(world: &mut World, host: &str, cmd: &Cmd) -> Outcome {
+    let argv: Vec<&str> = cmd.argv.iter().map(String::as_str).collect();
+    let disk = world.disk;
+    match argv.as_slice() {
+        ["gluster", rest @ ..] => gluster::execute(world, host, rest, &cmd.stdin),
+        ["umount", path] if world.in_use(path) => Err(format!("umount: {path}: target is busy.")),
+        other => {
+            let node = world.nodes.entry(host.to_owned()).or_default();
+            match other {
+                ["/usr/sbin/lvm", rest @ ..] => lvm::execute(node, disk, rest),
+                other => files::execute(node, other),
+            }
+        }
     }
 }
 

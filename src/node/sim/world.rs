@@ -1,6 +1,5 @@
 //! What the simulated nodes hold.
-use super::{files, gluster, lvm};
-use crate::{domain::Kib, node::script::Cmd};
+use crate::domain::Kib;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,24 +93,8 @@ impl World {
         Self { disk, ..Self::default() }
     }
 
-    /// Does what the command does on a real node.
-    pub(super) fn execute(&mut self, host: &str, cmd: &Cmd) -> Outcome {
-        let argv: Vec<&str> = cmd.argv.iter().map(String::as_str).collect();
-        let disk = self.disk;
-        match argv.as_slice() {
-            ["gluster", rest @ ..] => gluster::execute(self, host, rest, &cmd.stdin),
-            ["/usr/sbin/lvm", rest @ ..] => {
-                lvm::execute(self.nodes.entry(host.to_owned()).or_default(), disk, rest)
-            }
-            ["umount", path] if self.in_use(path) => {
-                Err(format!("umount: {path}: target is busy."))
-            }
-            other => files::execute(self.nodes.entry(host.to_owned()).or_default(), other),
-        }
-    }
-
     /// Whether gluster works on a brick that is mounted there.
-    fn in_use(&self, mount_point: &str) -> bool {
+    pub(super) fn in_use(&self, mount_point: &str) -> bool {
         let below = format!(":{mount_point}/");
         let mut started = self.volumes.iter().filter(|volume| volume.started);
         started.any(|volume| volume.bricks.iter().any(|brick| brick.contains(&below)))

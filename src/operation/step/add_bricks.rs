@@ -3,7 +3,7 @@ use super::{Effect, Output, Pool, Result, Way, after_start, delete_volume::state
 use crate::{
     domain::{Durability, VolumeId, VolumeName},
     node::{
-        NodeError, Nodes,
+        NodeError, Nodes, Script,
         gluster::{self, BrickAddress},
     },
 };
@@ -29,8 +29,8 @@ impl Effect for AddBricks {
         let mut last: Option<NodeError> = None;
         loop {
             let add = gluster::add_bricks(nodes.tools(), &self.name, self.durability, &missing);
-            let lock = format!("volume-{}", self.id);
-            let Err(error) = self.pool.change(nodes, &lock, add).await else {
+            let script = Script::changing(format!("volume-{}", self.id)).then(add);
+            let Err(error) = self.pool.change(nodes, &script).await else {
                 return Ok(Output::Nothing);
             };
             if error.is_unreachable() && last.is_none() {
@@ -72,8 +72,8 @@ impl Effect for Rebalance {
 
     async fn run(&self, nodes: &Nodes) -> Result {
         let start = gluster::rebalance(nodes.tools(), &self.name);
-        let lock = format!("volume-{}", self.id);
-        if let Err(error) = self.pool.change(nodes, &lock, start).await {
+        let script = Script::changing(format!("volume-{}", self.id)).then(start);
+        if let Err(error) = self.pool.change(nodes, &script).await {
             let name = &self.name;
             tracing::warn!(
                 volume = %self.id, %error,

@@ -4,7 +4,7 @@ use super::{
     delete_volume::{destroy_if_ours, state},
 };
 use crate::node::{
-    NodeError, Nodes,
+    Cmd, NodeError, Nodes, Script,
     gluster::{self, NewVolume, VolumeState},
 };
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,8 @@ pub(crate) struct CreateVolume {
 }
 
 impl CreateVolume {
-    fn lock(&self) -> String {
-        format!("volume-{}", self.volume.id)
+    fn script(&self, cmd: Cmd) -> Script {
+        Script::changing(format!("volume-{}", self.volume.id)).then(cmd)
     }
 
     /// What is there after a create that did not simply succeed.
@@ -42,7 +42,7 @@ impl Effect for CreateVolume {
     /// Tries first and asks only when that fails: asking costs as much as creating.
     async fn run(&self, nodes: &Nodes) -> Result {
         let create = gluster::create(nodes.tools(), &self.volume);
-        let Err(error) = self.pool.change(nodes, &self.lock(), create).await else {
+        let Err(error) = self.pool.change(nodes, &self.script(create)).await else {
             return Ok(Output::Nothing);
         };
         if !matches!(error, NodeError::InDoubt { .. }) && !error.says("already exists") {
@@ -51,7 +51,7 @@ impl Effect for CreateVolume {
         match self.settle(nodes, &error).await.map_err(after_start)? {
             Some(found) if found.is(self.volume.id, &self.volume.bricks) => {
                 let rest = gluster::complete(nodes.tools(), &self.volume, &found);
-                self.pool.change(nodes, &self.lock(), rest).await.map_err(after_start)?;
+                self.pool.change(nodes, &self.script(rest)).await.map_err(after_start)?;
                 Ok(Output::Nothing)
             }
             _ => Err(error),

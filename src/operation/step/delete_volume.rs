@@ -86,8 +86,8 @@ pub(super) async fn destroy_if_ours(
         return Ok(());
     }
     let destroy = gluster::destroy(nodes.tools(), name, found.started);
-    match pool.change(nodes, &format!("volume-{id}"), destroy).await {
+    match pool.change(nodes, &Script::changing(format!("volume-{id}")).then(destroy)).await {
         Err(error) if error.says("does not exist") => Ok(()),
-        other => other.map(drop),
+        other => other,
     }
 }

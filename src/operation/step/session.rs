@@ -2,7 +2,7 @@
 use super::Result;
 use crate::{
     domain::{ClusterId, Hostname},
-    node::{Cmd, NodeError, Nodes, Ran, Script, gluster},
+    node::{NodeError, Nodes, Ran, Script, gluster},
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,16 +20,12 @@ impl Pool {
     ///
     /// # Errors
     /// As `Remote::run`; [`NodeError::InDoubt`] when gluster itself does not know.
-    pub(super) async fn change(&self, nodes: &Nodes, lock: &str, cmd: Cmd) -> Result<Ran> {
-        let script = Script::changing(lock).then(cmd);
+    pub(super) async fn change(&self, nodes: &Nodes, script: &Script) -> Result<()> {
         let pace = nodes.pace();
         let _turn = nodes.turn(self.cluster).await;
         let mut tries = 0;
         loop {
-            let error = match nodes.run_on_any(&self.via, &script).await {
-                Ok((_, mut ran)) => return Ok(ran.pop().unwrap_or_default()),
-                Err(error) => error,
-            };
+            let Err(error) = nodes.run_on_any(&self.via, script).await else { return Ok(()) };
             if gluster::UNSURE.iter().any(|words| error.says(words))
                 && let NodeError::Failed { host, command, stderr, .. } = error
             {

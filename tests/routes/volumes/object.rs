@@ -103,14 +103,14 @@ async fn options_are_shown_with_their_surroundings() {
         (quick(), json!({}), json!(["", ""])),
         (
             quick(),
-            json!({"glustervolumeoptions": ["a.x b", "user.c d  e"]}),
-            json!(["", "a.x b", "user.c d  e", ""]),
+            json!({"glustervolumeoptions": ["user.x b", "user.c d  e"]}),
+            json!(["", "user.x b", "user.c d  e", ""]),
         ),
         (block(), json!({"block": true}), json!(["", "group gluster-block", ""])),
         (
             set.clone(),
-            json!({"glustervolumeoptions": ["a.x b"]}),
-            json!(["features.a on", "features.b off", "a.x b", "features.z 1"]),
+            json!({"glustervolumeoptions": ["user.x b"]}),
+            json!(["features.a on", "features.b off", "user.x b", "features.z 1"]),
         ),
         (set, json!({}), json!(["features.a on", "features.b off", "features.z 1"])),
     ] {
