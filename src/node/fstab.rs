@@ -16,10 +16,14 @@ pub fn add(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
 }
 
 /// Removes the brick's line, if there is one; a backup `<fstab>.save` stays, as with Heketi.
+///
+/// It is not asked for first: an answer that could not be read would look like a no, and the line
+/// that stays could keep the node from booting.
 #[must_use]
 pub fn remove(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
     let fstab = tools.fstab.as_str();
-    script.then_when(When::Succeeds(has(fstab, brick)), delete(LOCK, fstab, brick))
+    let exists = When::Succeeds(Cmd::new(["test", "-e", fstab]));
+    script.then_when(exists, delete(LOCK, fstab, brick))
 }
 
 fn line(brick: &BrickLv, options: &str) -> String {

@@ -9,6 +9,7 @@ pub(super) fn execute(node: &mut Node, argv: &[&str]) -> Outcome {
             Ok(String::new())
         }
         ["rmdir", path] => rmdir(node, path),
+        ["test", "-e", _] => check(!node.fstab.is_empty()),
         ["test", "-d", path] => check(directory_exists(node, path)),
         ["chown", group, path] => set(node, path, |entry| entry.0 = Some((*group).to_owned())),
         ["chmod", mode, path] => set(node, path, |entry| entry.1 = Some((*mode).to_owned())),
