@@ -10,10 +10,16 @@ use std::fmt;
 #[serde(try_from = "String", into = "String")]
 pub struct VolumeOption(String);
 
-/// The option holds a control character, which would end the line of a gluster session.
+/// The option cannot be handed to gluster as what it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a volume option holds a control character")]
-pub struct BadOption;
+pub enum BadOption {
+    /// It would end the line of a session.
+    #[error("a volume option holds a control character")]
+    ControlCharacter,
+    /// It would be taken for an option of the gluster command itself.
+    #[error("a word of a volume option begins with two dashes")]
+    Dashes,
+}
 
 impl VolumeOption {
     /// The words of the option: the key, then its value. None for an empty option.
@@ -45,7 +51,13 @@ impl VolumeOption {
 impl TryFrom<String> for VolumeOption {
     type Error = BadOption;
     fn try_from(text: String) -> Result<Self, BadOption> {
-        if text.chars().any(char::is_control) { Err(BadOption) } else { Ok(Self(text)) }
+        if text.chars().any(char::is_control) {
+            return Err(BadOption::ControlCharacter);
+        }
+        if text.split_ascii_whitespace().any(|word| word.starts_with("--")) {
+            return Err(BadOption::Dashes);
+        }
+        Ok(Self(text))
     }
 }
 impl From<VolumeOption> for String {
@@ -119,6 +131,7 @@ mod tests {
     #[test]
     fn a_line_break_cannot_be_smuggled_into_an_option() {
         assert!(VolumeOption::try_from("a b\nvolume delete x".to_owned()).is_err());
+        assert!(VolumeOption::try_from("a b --log-file=/etc/x".to_owned()).is_err());
     }
     #[test]
     fn an_empty_list_is_one_empty_option() {

@@ -12,7 +12,11 @@ const LOCK: &str = "/run/brickyard/fstab.lock";
 pub fn add(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
     let fstab = tools.fstab.as_str();
     let line = line(brick, &tools.mount_options);
-    script.then_when(When::Fails(has(fstab, brick)), append(LOCK, fstab, &line))
+    // A last line of somebody else's that is not ended would swallow ours.
+    let holds_something = When::Succeeds(Cmd::new(["test", "-s", fstab]));
+    script
+        .then_when(holds_something, end_last_line(LOCK, fstab))
+        .then_when(When::Fails(has(fstab, brick)), append(LOCK, fstab, &line))
 }
 
 /// Removes the brick's line, if there is one; a backup `<fstab>.save` stays, as with Heketi.
@@ -40,8 +44,13 @@ fn append(lock: &str, fstab: &str, line: &str) -> Cmd {
     locked(lock, ["awk", "BEGIN {print ARGV[1] >> ARGV[2]}", line, fstab])
 }
 
+fn end_last_line(lock: &str, fstab: &str) -> Cmd {
+    locked(lock, ["sed", "-i", "$a\\", fstab])
+}
+
 fn delete(lock: &str, fstab: &str, brick: &BrickLv) -> Cmd {
-    let expression = format!("/{}[[:space:]]/d", brick.name());
+    let device = brick.device_node().replace('/', "\\/");
+    let expression = format!("/^{device}[[:space:]]/d");
     locked(lock, ["sed", "-i.save", &expression, fstab])
 }
 
@@ -66,7 +75,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name| folder.path().join(name).display().to_string();
         let (fstab, lock) = (path("fstab"), path("lock"));
-        std::fs::write(&fstab, "proc /proc proc defaults 0 0\n").unwrap();
+        std::fs::write(&fstab, "proc /proc proc defaults 0 0").unwrap();
+        run(&end_last_line(&lock, &fstab));
         let bricks: Vec<BrickLv> = (0..24)
             .map(|_| BrickLv { id: BrickId::random(), device: DeviceId::random() })
             .collect();
@@ -83,5 +93,6 @@ mod tests {
         let left = std::fs::read_to_string(&fstab).unwrap();
         assert_eq!(left.lines().count(), 1 + stay.len(), "{left}");
         assert!(stay.iter().all(|brick| left.contains(&line(brick, "rw"))));
+        assert!(left.starts_with("proc /proc proc defaults 0 0\n"), "{left}");
     }
 }

@@ -1,4 +1,4 @@
-//! gluster: one `gluster --mode=script` session for the commands of a step.
+//! gluster: one `gluster --mode=script` session for the commands of a step, where it fits.
 //!
 //! Seen on GlusterFS 10.3: a session without `--xml` ends at the first command that fails, with
 //! exit status 1 and the reason in words; `--xml` answers carry `opRet`, which is to be believed
@@ -51,13 +51,23 @@ fn gluster(tools: &Tools, argv: &[&str]) -> Cmd {
     Cmd::new(all).timeout(Duration::from_secs(seconds).max(Duration::from_mins(10)))
 }
 
-fn session(tools: &Tools, lines: Vec<String>) -> Cmd {
-    gluster(tools, &[]).stdin(lines)
+/// The longest line of a session. The gluster CLI reads 1023 bytes at a time and takes what is
+/// left of a longer line for the next command (cli/src/input.c, seen in GlusterFS 10.3).
+pub const LONGEST_LINE: usize = 1000;
+
+/// The commands in one session, which costs one start of the CLI; or, when a line would be cut
+/// there, each as a command of its own.
+fn commands(tools: &Tools, lines: Vec<String>) -> Vec<Cmd> {
+    if lines.iter().all(|line| line.len() <= LONGEST_LINE) {
+        return vec![gluster(tools, &[]).stdin(lines)];
+    }
+    let alone = |line: &String| gluster(tools, &line.split_ascii_whitespace().collect::<Vec<_>>());
+    lines.iter().map(alone).collect()
 }
 
 /// Creates the volume from its first set, adds the others, sets the options and starts it.
 #[must_use]
-pub fn create(tools: &Tools, volume: &NewVolume) -> Cmd {
+pub fn create(tools: &Tools, volume: &NewVolume) -> Vec<Cmd> {
     let NewVolume { id, name, durability, arbiter, bricks, options } = volume;
     let kind = match durability {
         Durability::None | Durability::Replicate { replica: 0 | 1 } => String::new(),
@@ -72,12 +82,12 @@ pub fn create(tools: &Tools, volume: &NewVolume) -> Cmd {
     lines.extend(add_lines(name, *durability, rest));
     lines.extend(settings(name, *id, options));
     lines.push(format!("volume start {name}"));
-    session(tools, lines)
+    commands(tools, lines)
 }
 
 /// What is left to do on a volume that was created, and perhaps more, by a run that was cut off.
 #[must_use]
-pub fn complete(tools: &Tools, volume: &NewVolume, found: &VolumeState) -> Cmd {
+pub fn complete(tools: &Tools, volume: &NewVolume, found: &VolumeState) -> Vec<Cmd> {
     let NewVolume { id, name, durability, bricks, options, .. } = volume;
     let have = found.bricks.len().min(bricks.len());
     let mut lines: Vec<_> = add_lines(name, *durability, &bricks[have..]).collect();
@@ -85,7 +95,7 @@ pub fn complete(tools: &Tools, volume: &NewVolume, found: &VolumeState) -> Cmd {
     if !found.started {
         lines.push(format!("volume start {name}"));
     }
-    session(tools, lines)
+    commands(tools, lines)
 }
 
 fn settings(
@@ -107,7 +117,7 @@ fn addresses(bricks: &[BrickAddress]) -> String {
     if words.is_empty() { String::new() } else { format!(" {}", words.join(" ")) }
 }
 
-/// `add-brick` lines of whole sets, short enough for gluster's command line (storage.md 1.7-2).
+/// `add-brick` lines of whole sets, as many at once as Heketi adds (storage.md 1.7-2).
 fn add_lines(
     name: &VolumeName,
     durability: Durability,
@@ -128,8 +138,8 @@ pub fn add_bricks(
     name: &VolumeName,
     durability: Durability,
     bricks: &[BrickAddress],
-) -> Cmd {
-    session(tools, add_lines(name, durability, bricks).collect())
+) -> Vec<Cmd> {
+    commands(tools, add_lines(name, durability, bricks).collect())
 }
 
 /// Starts to move data to bricks that were added.
@@ -140,9 +150,9 @@ pub fn rebalance(tools: &Tools, name: &VolumeName) -> Cmd {
 
 /// Stops the volume, if it is started, and deletes it.
 #[must_use]
-pub fn destroy(tools: &Tools, name: &VolumeName, started: bool) -> Cmd {
+pub fn destroy(tools: &Tools, name: &VolumeName, started: bool) -> Vec<Cmd> {
     let stop = started.then(|| format!("volume stop {name} force"));
-    session(tools, stop.into_iter().chain([format!("volume delete {name}")]).collect())
+    commands(tools, stop.into_iter().chain([format!("volume delete {name}")]).collect())
 }
 
 /// Asks what gluster knows of a volume; see [`VolumeState::read`].
@@ -374,7 +384,8 @@ mod tests {
 
     #[test]
     fn a_volume_is_made_in_one_session() {
-        let cmd = create(&Tools::default(), &volume(Durability::Replicate { replica: 3 }, 6));
+        let made = create(&Tools::default(), &volume(Durability::Replicate { replica: 3 }, 6));
+        let [cmd] = made.as_slice() else { panic!("{made:?}") };
         assert_eq!(cmd.argv, ["gluster", "--mode=script", "--timeout=600"]);
         assert_eq!(
             cmd.stdin,
@@ -388,9 +399,21 @@ mod tests {
             ]
         );
     }
+    /// Otherwise the rest of the line would be run as a command.
+    #[test]
+    fn a_line_that_a_session_would_cut_is_a_command_of_its_own() {
+        let mut long = volume(Durability::None, 1);
+        let option = format!("user.x {} volume delete other", "y".repeat(1100));
+        long.options = vec![VolumeOption::try_from(option).unwrap()];
+        let made = create(&Tools::default(), &long);
+        assert!(made.len() == 4 && made.iter().all(|cmd| cmd.stdin.is_empty()), "{made:?}");
+        let set: Vec<&str> = made[1].argv[3..].iter().map(String::as_str).collect();
+        assert_eq!(set[..4], ["volume", "set", "v", "user.x"]);
+        assert_eq!(set[5..], ["volume", "delete", "other"], "values, and no command");
+    }
     #[test]
     fn kinds_of_volume() {
-        let first = |v: &NewVolume| create(&Tools::default(), v).stdin[0].clone();
+        let first = |v: &NewVolume| create(&Tools::default(), v)[0].stdin[0].clone();
         let none = volume(Durability::None, 1);
         assert_eq!(first(&none), "volume create v 10.0.0.1:/b/1");
         let disperse = volume(Durability::Disperse { data: 2, redundancy: 1 }, 3);
@@ -403,7 +426,7 @@ mod tests {
     fn what_a_cut_off_run_left_is_completed() {
         let new = volume(Durability::None, 3);
         let found = VolumeState { bricks: vec![brick(1).to_string()], ..VolumeState::default() };
-        let lines = complete(&Tools::default(), &new, &found).stdin;
+        let lines = complete(&Tools::default(), &new, &found).remove(0).stdin;
         assert_eq!(lines[0], "volume add-brick v 10.0.0.2:/b/2 10.0.0.3:/b/3");
         assert_eq!(lines.last().unwrap(), "volume start v");
     }

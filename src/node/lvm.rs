@@ -10,8 +10,11 @@ use crate::domain::{BrickSize, DeviceFacts, DeviceId, DeviceName, Hostname, Kib,
 use serde::Deserialize;
 
 fn lvm<const N: usize>(tools: &Tools, argv: [&str; N]) -> Cmd {
-    let wrapper = tools.lvm_wrapper.as_deref();
-    Cmd::new(wrapper.into_iter().chain(["/usr/sbin/lvm"]).chain(argv))
+    Cmd::new(wrapper(tools).chain(["/usr/sbin/lvm"]).chain(argv))
+}
+/// The words before a command that runs outside of the container, if there are any.
+fn wrapper(tools: &Tools) -> impl Iterator<Item = &str> {
+    tools.lvm_wrapper.as_deref().into_iter().flat_map(str::split_ascii_whitespace)
 }
 fn autobackup(tools: &Tools) -> &'static str {
     if tools.backup_lvm_metadata { "--autobackup=y" } else { "--autobackup=n" }
@@ -137,7 +140,7 @@ pub fn read_group(script: Script, tools: &Tools, device: DeviceId, name: &Device
     let fields = "pv_name,pv_uuid,vg_name";
     let pvs = lvm(tools, ["pvs", "-o", fields, "--reportformat=json", "--select", &filter]);
     let query = ["/usr/bin/udevadm", "info", "--query=symlink", "--name", name.as_str()];
-    let links = Cmd::new(tools.lvm_wrapper.as_deref().into_iter().chain(query));
+    let links = Cmd::new(wrapper(tools).chain(query));
     script.then(pvs).then_try(links).then(lvm(tools, ["vgdisplay", "-c", &group(device)]))
 }
 

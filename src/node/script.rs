@@ -146,7 +146,7 @@ impl Script {
         Self::default()
     }
     /// A script that changes something. While it runs, no other script of the same name runs on
-    /// that node, not even one whose server died: it is waited for (architecture.md 5.4).
+    /// that node, not even one whose server died: it is waited for (docs/ARCHITECTURE.md).
     pub fn changing(lock: impl Into<String>) -> Self {
         Self { lock: Some(lock.into()), lines: vec![] }
     }
@@ -154,6 +154,11 @@ impl Script {
     #[must_use]
     pub fn then(self, cmd: Cmd) -> Self {
         self.line(When::Always, cmd, false)
+    }
+    /// Adds several commands.
+    #[must_use]
+    pub fn then_all(self, cmds: Vec<Cmd>) -> Self {
+        cmds.into_iter().fold(self, Self::then)
     }
     /// Adds a command that runs only if the node says so.
     #[must_use]

@@ -57,7 +57,7 @@ impl Operation for AddDevice {
                 self.name, other.id
             )));
         }
-        let known = devices::known_uuids(tx).await?;
+        let known = devices::known_uuids(tx, id).await?;
         let destroy = self.destroy.then_some(Wipe { known });
         let device = Device {
             id: self.device,

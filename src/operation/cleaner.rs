@@ -50,6 +50,7 @@ impl Cleaner {
 
     async fn again(&self, id: OperationId) -> Result<()> {
         self.runner.direct(id, OnRestart::Unwind).await?;
-        self.runner.drive(id).await.map(drop)
+        self.runner.drive_to_rest(id).await;
+        Ok(())
     }
 }

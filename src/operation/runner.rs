@@ -67,6 +67,20 @@ impl Runner {
         }
     }
 
+    /// Drives until the operation rests or the server ends. When the database fails, the operation
+    /// waits for better times: its record says where it is.
+    pub(super) async fn drive_to_rest(&self, id: OperationId) {
+        let mut pause = Duration::from_millis(500);
+        while let Err(error) = self.drive(id).await {
+            tracing::error!(operation = %id, %error, "the operation cannot go on");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.ending.cancelled() => return,
+            }
+            pause = (pause * 2).min(Duration::from_mins(1));
+        }
+    }
+
     pub(super) async fn load(&self, id: OperationId) -> Result<Option<Record>> {
         let row = operations::load(&mut *self.store.read().await?, id).await?;
         row.map(Record::of_row).transpose()

@@ -19,7 +19,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -143,21 +142,11 @@ impl Operations {
         Ok(planned.err().filter(|error| error.status() < 500))
     }
 
-    /// Drives in the background. When the database fails, the operation waits for better times:
-    /// its record says where it is.
     fn drive(&self, id: OperationId, slot: Option<Slot>) {
         let runner = self.runner.clone();
         self.tasks.spawn(async move {
             let _slot = slot;
-            let mut pause = Duration::from_millis(500);
-            while let Err(error) = runner.drive(id).await {
-                tracing::error!(operation = %id, %error, "the operation cannot go on");
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = runner.ending.cancelled() => return,
-                }
-                pause = (pause * 2).min(Duration::from_mins(1));
-            }
+            runner.drive_to_rest(id).await;
         });
     }
 

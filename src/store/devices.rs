@@ -143,14 +143,21 @@ pub async fn any_on(db: &mut SqliteConnection, node: NodeId) -> Result<bool> {
         .await?)
 }
 
-/// The UUIDs of all physical volumes we use; an empty one where it is unknown.
+/// The UUIDs of all physical volumes we use, also of those just being set up on this node; an
+/// empty one where it is unknown.
 ///
 /// # Errors
 /// The database fails.
-pub async fn known_uuids(db: &mut SqliteConnection) -> Result<Vec<(DeviceId, String)>> {
-    let rows = sqlx::query("SELECT id, pv_uuid FROM devices WHERE pending_op IS NULL ORDER BY id")
-        .fetch_all(db)
-        .await?;
+pub async fn known_uuids(
+    db: &mut SqliteConnection,
+    node: NodeId,
+) -> Result<Vec<(DeviceId, String)>> {
+    let rows = sqlx::query(
+        "SELECT id, pv_uuid FROM devices WHERE pending_op IS NULL OR node = ? ORDER BY id",
+    )
+    .bind(node.to_string())
+    .fetch_all(db)
+    .await?;
     rows.iter().map(|r| Ok((row::parsed(r, "id")?, r.try_get("pv_uuid")?))).collect()
 }
 

@@ -1,7 +1,8 @@
 //! What is known: SQLite, one writer. All SQL of the product stands in this folder.
 //!
 //! A write transaction always begins IMMEDIATE, so it never has to be repeated, and is durable
-//! when `commit` returns. Reads see one consistent state and never wait for the writer.
+//! when `commit` returns. Reads see one consistent state; with WAL they never wait for
+//! the writer.
 pub mod bricks;
 pub mod claims;
 pub mod clusters;

@@ -9,7 +9,8 @@ pub(super) fn execute(node: &mut Node, argv: &[&str]) -> Outcome {
             Ok(String::new())
         }
         ["rmdir", path] => rmdir(node, path),
-        ["test", "-e", _] => check(!node.fstab.is_empty()),
+        ["sed", "-i", "$a\\", _] => Ok(String::new()),
+        ["test", "-e" | "-s", _] => check(!node.fstab.is_empty()),
         ["test", "-d", path] => check(directory_exists(node, path)),
         ["chown", group, path] => set(node, path, |entry| entry.0 = Some((*group).to_owned())),
         ["chmod", mode, path] => set(node, path, |entry| entry.1 = Some((*mode).to_owned())),
@@ -136,13 +137,13 @@ fn mount(node: &mut Node, device: &str, path: &str) -> Outcome {
     Ok(String::new())
 }
 
-/// Only `/text[[:space:]]/d`, which is all that is ever sent.
+/// Only `/^text[[:space:]]/d`, which is all that is ever sent.
 fn sed(node: &mut Node, pattern: &str) -> Outcome {
-    let text = pattern.strip_prefix('/').and_then(|p| p.strip_suffix("[[:space:]]/d"));
+    let text = pattern.strip_prefix("/^").and_then(|p| p.strip_suffix("[[:space:]]/d"));
     let Some(text) = text else {
         return Err(format!("sed: unknown command: {pattern}"));
     };
-    let text = format!("{text} ");
-    node.fstab.retain(|line| !line.contains(&text));
+    let text = format!("{} ", text.replace("\\/", "/"));
+    node.fstab.retain(|line| !line.starts_with(&text));
     Ok(String::new())
 }

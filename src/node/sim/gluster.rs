@@ -12,6 +12,11 @@ pub(super) fn execute(world: &mut World, host: &str, argv: &[&str], stdin: &[Str
     }
     let mut printed = String::new();
     for line in stdin {
+        if line.len() > 1023 {
+            return Err(
+                "simulated: a real session takes the rest of this line for a command".into()
+            );
+        }
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         printed += &command(world, host, &words, false)?;
         printed.push('\n');

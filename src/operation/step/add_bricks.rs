@@ -29,7 +29,7 @@ impl Effect for AddBricks {
         let mut last: Option<NodeError> = None;
         loop {
             let add = gluster::add_bricks(nodes.tools(), &self.name, self.durability, &missing);
-            let script = Script::changing(format!("volume-{}", self.id)).then(add);
+            let script = Script::changing(format!("volume-{}", self.id)).then_all(add);
             let Err(error) = self.pool.change(nodes, &script).await else {
                 return Ok(Output::Nothing);
             };

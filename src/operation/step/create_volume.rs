@@ -17,8 +17,8 @@ pub(crate) struct CreateVolume {
 }
 
 impl CreateVolume {
-    fn script(&self, cmd: Cmd) -> Script {
-        Script::changing(format!("volume-{}", self.volume.id)).then(cmd)
+    fn script(&self, commands: Vec<Cmd>) -> Script {
+        Script::changing(format!("volume-{}", self.volume.id)).then_all(commands)
     }
 
     /// What is there after a create that did not simply succeed.

@@ -65,7 +65,16 @@ pub(super) async fn state(
     pool: &Pool,
     name: &VolumeName,
 ) -> Result<Option<VolumeState>> {
-    let script = gluster::info(Script::reading(), nodes.tools(), name);
+    asked(nodes, pool, name, Script::reading()).await
+}
+
+async fn asked(
+    nodes: &Nodes,
+    pool: &Pool,
+    name: &VolumeName,
+    script: Script,
+) -> Result<Option<VolumeState>> {
+    let script = gluster::info(script, nodes.tools(), name);
     let (host, ran) = pool.ask(nodes, &script).await?;
     VolumeState::read(&ran.into_iter().next().unwrap_or_default())
         .map_err(|why| bad_answer(&host, &format!("gluster volume info {name}"), &why))
@@ -79,14 +88,17 @@ pub(super) async fn destroy_if_ours(
     name: &VolumeName,
     bricks: &[BrickAddress],
 ) -> Result<()> {
-    let Some(found) = state(nodes, pool, name).await? else { return Ok(()) };
+    // Asked under the lock of the volume: a session that an earlier server began may still be at
+    // work, and "does not exist" would be true only until it is done.
+    let locked = Script::changing(format!("volume-{id}"));
+    let Some(found) = asked(nodes, pool, name, locked).await? else { return Ok(()) };
     let adopted = bricks.iter().any(|brick| found.has(brick));
     if !found.is(id, bricks) && !adopted {
         tracing::warn!(volume = %id, %name, "gluster has another volume of this name; left alone");
         return Ok(());
     }
     let destroy = gluster::destroy(nodes.tools(), name, found.started);
-    match pool.change(nodes, &Script::changing(format!("volume-{id}")).then(destroy)).await {
+    match pool.change(nodes, &Script::changing(format!("volume-{id}")).then_all(destroy)).await {
         Err(error) if error.says("does not exist") => Ok(()),
         other => other,
     }

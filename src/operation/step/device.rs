@@ -102,6 +102,14 @@ impl Effect for TearDownDevice {
 
     async fn run(&self, nodes: &Nodes) -> Result {
         match tear_down(nodes, &self.host, self.device, &self.path).await {
+            // The group holds something that is not ours: nothing was removed, and the device can
+            // still be looked at, or forgotten by force.
+            Err(NodeError::Failed { host, command, status, stderr })
+                if !self.force && command.contains("vgremove") =>
+            {
+                let error = NodeError::Failed { host, command, status, stderr };
+                Err(NodeError::WithoutEffect(error.into()))
+            }
             Err(error) if self.force => {
                 let device = self.device;
                 tracing::warn!(%device, %error, "forgotten by force; the node was not cleaned");

@@ -111,6 +111,7 @@ fn spawn(folder: &Path, address: &str, user: &str) -> Child {
             "sshexec": {
                 "keyfile": super::node::sh(&["nodes", "key"]),
                 "user": user,
+                "port": std::env::var("BRICKYARD_LAB_SSH_PORT").unwrap_or_else(|_| "22".into()),
                 "sudo": user != "root",
                 "fstab": "/var/lib/heketi/fstab"
             }

@@ -194,3 +194,14 @@ async fn several_sets() {
     let world = app.sim.world();
     assert_eq!(world.volumes.iter().find(|v| v.name == name).unwrap().bricks.len(), 6);
 }
+
+/// Twelve bricks do not fit into one line of a gluster session, which would cut it.
+#[tokio::test]
+async fn a_set_of_twelve_bricks() {
+    let app = TestApp::start().await.with_nodes(12, 1).await;
+    let durability = json!({"type": "disperse", "disperse": {"data": 8, "redundancy": 4}});
+    let volume = app.create_volume(json!({"size": 8, "durability": durability})).await;
+    assert_eq!(volume["bricks"].as_array().unwrap().len(), 12);
+    let kept = app.sim.world().volumes[0].clone();
+    assert_eq!((kept.bricks.len(), kept.started), (12, true));
+}

@@ -139,7 +139,7 @@ async fn metacharacters() {
         "'single' \"double\"",
         "back\\slash",
         "*?[x]{a,b}~!#%",
-        "--mode=force",
+        "-mode=force",
         "ünïcödé",
         "&& gluster volume delete x",
     ] {
@@ -208,6 +208,29 @@ async fn gid() {
         assert_eq!(group.as_deref(), owner, "{gid}");
         assert_eq!(mode.is_some(), owner.is_some(), "{gid}");
     }
+}
+
+/// What would be an option of the gluster command itself is refused.
+#[tokio::test]
+async fn words_with_two_dashes() {
+    let app = TestApp::start().await.with_nodes(1, 1).await;
+    let body = json!({"size": 1, "glustervolumeoptions": ["user.x --log-file=/etc/shadow"]});
+    let refused = app.client.post("/volumes", body).await;
+    let text = "a word of a volume option begins with two dashes\n";
+    assert_eq!((refused.status, refused.text().as_str()), (400, text));
+}
+
+/// A line longer than gluster reads would end in a command of the client's choice.
+#[tokio::test]
+async fn a_very_long_option_stays_an_option() {
+    let app = TestApp::start().await.with_nodes(1, 1).await;
+    let other = app.create_volume(json!({"size": 1, "name": "other"})).await;
+    let option = format!("user.x {} volume stop other force", "y".repeat(1010));
+    app.create_volume(json!({"size": 1, "glustervolumeoptions": [option]})).await;
+    let world = app.sim.world();
+    let kept = world.volumes.iter().find(|volume| volume.name == other["name"]).unwrap();
+    assert!(kept.started);
+    assert!(world.volumes.iter().all(|volume| volume.started));
 }
 
 /// A key alone is refused at the door: gluster would only print its usage, after the bricks were made.
