@@ -89,7 +89,7 @@ pub fn create_brick(
     script.then_when(no_pool, both).then_when(no_volume, volume_only)
 }
 
-/// Removes the thin volume, and its pool when nothing else lies in it; then lists the pool, so
+/// Removes the thin volume, and its pool when nothing else lies in it; then lists both, so
 /// that [`reclaimed`] can tell whether the space is free again.
 #[must_use]
 pub fn remove_brick(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
@@ -101,13 +101,16 @@ pub fn remove_brick(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
     script
         .then_when(exists, remove(&brick.name()))
         .then_when(empty, remove(&brick.pool()))
+        .then(find_group(tools, device))
         .then(find_lv(tools, device, &brick.pool(), ""))
 }
 
-/// Whether the last line of [`remove_brick`] found no pool any more.
+/// Whether the last lines of [`remove_brick`] found the group, and no pool in it any more. A group
+/// that is away, with its disk perhaps, may come back with all that is in it.
 #[must_use]
-pub fn reclaimed(last: &Ran) -> bool {
-    last.ok() && last.stdout.trim().is_empty()
+pub fn reclaimed(ran: &[Ran]) -> bool {
+    let printed = |ran: &Ran| !ran.stdout.trim().is_empty();
+    matches!(ran, [.., group, pool] if printed(group) && !printed(pool))
 }
 
 /// Makes a physical volume and the volume group `vg_<id>` on it, unless the group exists.

@@ -55,6 +55,8 @@ fn remove_empty(script: Script, directory: &str) -> Script {
     script.then_try_when(there, Cmd::new(["rmdir", directory]))
 }
 
+/// Read from the kernel's list: looking at the path itself fails on a file system that has shut
+/// down, and would then seem to say that it is not mounted.
 fn mounted(brick: &BrickLv) -> Cmd {
-    Cmd::new(["mountpoint", "-q", &brick.mount_point()])
+    Cmd::new(["grep", "-qF", "-e", &format!(" {} ", brick.mount_point()), "/proc/self/mountinfo"])
 }

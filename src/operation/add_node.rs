@@ -139,6 +139,12 @@ impl Operation for AddNode {
         if self.via.is_empty() && clusters::holds_anything(tx, cluster).await? {
             return Err(Error::InUse);
         }
+        // Who was to introduce it may have left meanwhile.
+        let others = nodes::of_cluster(tx, cluster).await?;
+        let still_there = |host| others.iter().any(|node| node.manage.first() == Some(host));
+        if !self.via.iter().all(still_there) {
+            return Err(Error::InUse);
+        }
         let node = Node {
             id: self.node,
             cluster,

@@ -49,8 +49,9 @@ impl Cleaner {
     }
 
     async fn again(&self, id: OperationId) -> Result<()> {
+        let Some(hold) = self.runner.hold(id) else { return Ok(()) };
         self.runner.direct(id, OnRestart::Unwind).await?;
-        self.runner.drive_to_rest(id).await;
+        self.runner.drive_to_rest(hold).await;
         Ok(())
     }
 }

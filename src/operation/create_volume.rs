@@ -38,6 +38,9 @@ pub struct CreateVolume {
     snapshot: Option<SnapshotFactor>,
 }
 
+/// What fits into one script for a node with room to spare: an argument has 128 KiB at the most.
+const MOST_OPTIONS: usize = 32 * 1024;
+
 impl TryFrom<VolumeCreateRequest> for CreateVolume {
     type Error = Error;
 
@@ -74,6 +77,9 @@ impl TryFrom<VolumeCreateRequest> for CreateVolume {
             options.collect::<Result<_, _>>().map_err(|e| invalid(e.to_string()))?;
         if let Some(alone) = options.iter().find(|option| option.words().count() == 1) {
             return Err(invalid(format!("volume option {alone} has no value")));
+        }
+        if options.iter().map(|option| option.to_string().len()).sum::<usize>() > MOST_OPTIONS {
+            return Err(invalid(format!("volume options are longer than {MOST_OPTIONS} bytes")));
         }
         let volume = VolumeId::random();
         let name = if request.name.is_empty() { format!("vol_{volume}") } else { request.name };

@@ -17,7 +17,11 @@ use crate::{
         operations::{self, OpState, StepState},
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +43,20 @@ pub(super) struct Runner {
     pub(super) settings: Arc<Settings>,
     /// Cancelled when the server is to end: steps that run are waited for, no more are begun.
     pub(super) ending: CancellationToken,
+    /// Operations that somebody drives at present: nobody else does.
+    pub(super) driven: Arc<Mutex<HashSet<OperationId>>>,
+}
+
+/// The right to drive an operation, until it is dropped.
+pub(super) struct Hold {
+    id: OperationId,
+    driven: Arc<Mutex<HashSet<OperationId>>>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
 }
 
 impl Runner {
@@ -67,9 +85,16 @@ impl Runner {
         }
     }
 
+    /// Takes the right to drive the operation; none while somebody else has it.
+    pub(super) fn hold(&self, id: OperationId) -> Option<Hold> {
+        let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
+        driven.insert(id).then(|| Hold { id, driven: self.driven.clone() })
+    }
+
     /// Drives until the operation rests or the server ends. When the database fails, the operation
     /// waits for better times: its record says where it is.
-    pub(super) async fn drive_to_rest(&self, id: OperationId) {
+    pub(super) async fn drive_to_rest(&self, hold: Hold) {
+        let id = hold.id;
         let mut pause = Duration::from_millis(500);
         while let Err(error) = self.drive(id).await {
             tracing::error!(operation = %id, %error, "the operation cannot go on");

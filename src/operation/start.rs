@@ -53,8 +53,13 @@ impl Operations {
     /// Nothing runs yet.
     #[must_use]
     pub fn new(store: Store, nodes: Nodes, settings: Settings) -> Self {
-        let runner =
-            Runner { store, nodes, settings: Arc::new(settings), ending: CancellationToken::new() };
+        let runner = Runner {
+            store,
+            nodes,
+            settings: Arc::new(settings),
+            ending: CancellationToken::new(),
+            driven: Arc::default(),
+        };
         Self { runner, tasks: TaskTracker::new(), in_flight: Arc::default() }
     }
 
@@ -146,7 +151,9 @@ impl Operations {
         let runner = self.runner.clone();
         self.tasks.spawn(async move {
             let _slot = slot;
-            runner.drive_to_rest(id).await;
+            if let Some(hold) = runner.hold(id) {
+                runner.drive_to_rest(hold).await;
+            }
         });
     }
 

@@ -16,7 +16,9 @@ pub(super) fn execute(node: &mut Node, argv: &[&str]) -> Outcome {
         ["chmod", mode, path] => set(node, path, |entry| entry.1 = Some((*mode).to_owned())),
         ["blkid", "-p", device] => check(node.file_systems.contains_key(*device)),
         ["mkfs.xfs" | "env", .., device] => mkfs(node, device),
-        ["mountpoint", "-q", path] => check(node.mounts.contains_key(*path)),
+        ["grep", "-qF", "-e", text, "/proc/self/mountinfo"] => {
+            check(node.mounts.contains_key(text.trim()))
+        }
         ["mount", "-o", _, device, path] => mount(node, device, path),
         ["umount", path] => match node.mounts.remove(*path) {
             Some(_) => Ok(String::new()),

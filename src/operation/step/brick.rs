@@ -27,7 +27,7 @@ impl BrickPlace {
         let script = mount::forget(script, lv);
         let script = lvm::remove_brick(script, tools, lv);
         let ran = nodes.run(&self.host, &script).await?;
-        Ok(Output::Reclaimed(ran.last().is_some_and(lvm::reclaimed)))
+        Ok(Output::Reclaimed(lvm::reclaimed(&ran)))
     }
 }
 
