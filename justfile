@@ -14,6 +14,7 @@ test *ARGUMENTS:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
+    cargo clippy --test lab -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 
 # Licences, advisories and sources of dependencies (cargo install cargo-deny)

@@ -2,6 +2,13 @@
 //!
 //! Run by `tests/lab/run`, which boots the nodes. The server is the real binary, commanded through
 //! the real command line; what it did is checked on the nodes by other means than its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a run that cannot go on fails, and what it prints is its report"
+)]
 #[path = "scenario/node.rs"]
 mod node;
 #[path = "scenario/server.rs"]
