@@ -203,7 +203,7 @@ impl Life {
         assert_ne!(before, "0");
         sh(&["nodes", "reboot", &number.to_string()]);
         assert_eq!(node.run(count), before, "bricks mounted after the reboot");
-        let limit = Instant::now() + Duration::from_mins(2);
+        let limit = Instant::now() + Duration::from_mins(5);
         while self.nodes[0].run("gluster --mode=script pool list").matches("Connected").count() < 3
             || self.nodes[0]
                 .run("gluster --mode=script volume status all --xml")
