@@ -58,7 +58,7 @@ impl FromStr for JsonFlag {
 
 impl JsonFlag {
     /// A file name never fails to parse, but value parsers return results.
-    #[allow(clippy::unnecessary_wraps)]
+    #[expect(clippy::unnecessary_wraps, reason = "clap's value parsers return results")]
     pub(super) fn file(text: &str) -> Result<Self, String> {
         Ok(Self::File(text.into()))
     }
@@ -97,7 +97,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-#[allow(clippy::unnecessary_wraps)]
+#[expect(clippy::unnecessary_wraps, reason = "clap's value parsers return results")]
 fn secret(text: &str) -> Result<SecretString, String> {
     Ok(text.into())
 }

@@ -5,6 +5,7 @@ use axum::{
     Router,
     routing::{MethodRouter, get, post},
 };
+use std::sync::LazyLock;
 
 /// The paths behind the layers with what answers them. `{id}` stands for hex digits.
 fn table() -> Vec<(&'static str, MethodRouter<App>)> {
@@ -37,6 +38,8 @@ pub fn paths() -> Vec<&'static str> {
 
 /// Whether some method is answered at this path.
 pub(super) fn is_known(path: &str) -> bool {
+    // The table makes handlers, which is too much for each request.
+    static KNOWN: LazyLock<Vec<&str>> = LazyLock::new(paths);
     let hex = |segment: &str| !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_hexdigit());
     let matches = |pattern: &str| {
         let mut wanted = pattern.split('/');
@@ -50,7 +53,7 @@ pub(super) fn is_known(path: &str) -> bool {
             }
         }
     };
-    paths().into_iter().any(matches)
+    KNOWN.iter().copied().any(matches)
 }
 
 /// The routes inside of all layers.

@@ -57,8 +57,11 @@ impl Operation for AddDevice {
                 self.name, other.id
             )));
         }
-        let known = devices::known_uuids(tx, id).await?;
-        let destroy = self.destroy.then_some(Wipe { known });
+        let destroy = if self.destroy {
+            Some(Wipe { known: devices::known_uuids(tx, id).await? })
+        } else {
+            None
+        };
         let device = Device {
             id: self.device,
             node: id,

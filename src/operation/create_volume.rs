@@ -175,10 +175,11 @@ impl CreateVolume {
     async fn choose(
         &self,
         tx: &mut WriteTx,
+        candidates: Vec<Cluster>,
         planning: &Planning<'_>,
     ) -> Result<(Volume, Placement)> {
         let (mut eligible, mut errors) = (vec![], vec![]);
-        for cluster in self.candidates(tx).await? {
+        for cluster in candidates {
             match self.ineligible(tx, &cluster, planning.settings).await? {
                 None => eligible.push(cluster.id),
                 Some(error) => errors.push((cluster.id, error)),
@@ -238,9 +239,9 @@ impl Operation for CreateVolume {
     }
 
     async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
-        self.candidates(tx).await?;
+        let candidates = self.candidates(tx).await?;
         self.check_size(planning.settings)?;
-        let (volume, placement) = self.choose(tx, planning).await?;
+        let (volume, placement) = self.choose(tx, candidates, planning).await?;
         volumes::insert(tx, &volume).await?;
         let bricks = add_bricks(tx, volume.id, &placement, planning.id).await?;
         let arbiter = bricks.iter().any(|b| b.part == Part::Arbiter);

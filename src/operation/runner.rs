@@ -127,7 +127,9 @@ impl Runner {
         let mut untouched = vec![];
         while let Some(joined) = work.join_next().await {
             match joined {
-                Ok((seq, Ok(output))) => self.step_done(record, seq, &output).await?,
+                Ok((seq, Ok(output))) => {
+                    self.step_ended(record, seq, StepState::Done, &output).await?;
+                }
                 Ok((seq, Err(Failure { error, started }))) => {
                     let step = record.steps[seq].step.name();
                     tracing::warn!(operation = %record.id, step, %error, "step failed");
@@ -193,7 +195,9 @@ impl Runner {
         let mut failed = None;
         while let Some(joined) = work.join_next().await {
             match joined {
-                Ok((seq, Ok(output))) => self.step_undone(record, seq, &output).await?,
+                Ok((seq, Ok(output))) => {
+                    self.step_ended(record, seq, StepState::Undone, &output).await?;
+                }
                 Ok((seq, Err(Failure { error, .. }))) => {
                     let step = record.steps[seq].step.name();
                     tracing::warn!(operation = %record.id, step, %error, "undo failed");
@@ -277,12 +281,6 @@ impl Runner {
         tx.commit().await
     }
 
-    async fn step_done(&self, record: &Record, seq: usize, output: &Output) -> Result<()> {
-        self.step_ended(record, seq, StepState::Done, output).await
-    }
-    async fn step_undone(&self, record: &Record, seq: usize, output: &Output) -> Result<()> {
-        self.step_ended(record, seq, StepState::Undone, output).await
-    }
     async fn step_ended(
         &self,
         record: &Record,
