@@ -16,6 +16,7 @@ pub mod xfs;
 use crate::domain::{ClusterId, Hostname};
 use async_trait::async_trait;
 pub use script::{Cmd, Ran, Script, When};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -23,7 +24,7 @@ use std::{
 };
 
 /// Why a script on a node did not end well.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum NodeError {
     /// A command ran and failed: nothing after it was started.
     #[error("{stderr} (`{command}` on {host} ended with exit status {status})")]

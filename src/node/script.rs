@@ -1,9 +1,10 @@
 //! Several commands for one node, sent in one round trip. Data, not text: see `render` for the
 //! only place where it becomes shell.
+use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
 /// One command: its arguments as they are, never a shell's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cmd {
     /// Program and arguments.
     pub argv: Vec<String>,
@@ -73,7 +74,7 @@ impl fmt::Display for Cmd {
 }
 
 /// Whether a command of a script is to run at all: the node is asked first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum When {
     /// In any case.
     Always,
@@ -101,7 +102,7 @@ impl When {
 }
 
 /// A command in its place in a script.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Whether it runs.
     pub when: When,
@@ -112,7 +113,7 @@ pub struct Line {
 }
 
 /// Commands that run one after another; the first that fails ends the script.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
     /// Name of the lock that is held on the node meanwhile; no lock for reading.
     pub lock: Option<String>,
@@ -121,7 +122,7 @@ pub struct Script {
 }
 
 /// What became of one line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ran {
     /// Exit status; none when the line was left out.
     pub status: Option<i32>,
