@@ -2,7 +2,7 @@
 //!
 //! The texts are part of Heketi's contract (api.md 2): clients match on some of them, people read
 //! all of them. Internal detail goes to the log, never to a client.
-use crate::{node::NodeError, placement::Refusal};
+use crate::{node::NodeError, placement::Refusal, store};
 
 /// Why a request or an operation did not succeed. The HTTP status stands on each variant.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub enum Error {
     /// 500: the database failed; the client learns only that.
     #[error("The database of the server failed: {}", brief(.0))]
     Store(#[from] sqlx::Error),
+    /// 500: the database is only read, since the server started with one that cannot be written.
+    #[error("The database of the server is only read: {0}")]
+    Barred(String),
     /// 500: a stored record cannot be read, by a defect or a newer version's hand.
     #[error("A record in the database cannot be read: {0}")]
     Record(String),
@@ -79,6 +82,7 @@ impl Error {
             | Self::Placement(_)
             | Self::Node(_)
             | Self::Store(_)
+            | Self::Barred(_)
             | Self::Record(_) => 500,
             Self::Maintenance | Self::ShuttingDown => 503,
         }
@@ -95,9 +99,13 @@ impl Error {
 
 /// SQLite's own words, without the statement.
 fn brief(error: &sqlx::Error) -> String {
-    match error {
+    let words = match error {
         sqlx::Error::Database(database) => database.message().to_owned(),
         other => other.to_string(),
+    };
+    match store::advice(error) {
+        None => words,
+        Some(advice) => format!("{words} ({advice})"),
     }
 }
 

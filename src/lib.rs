@@ -18,6 +18,7 @@ pub mod domain;
 pub mod app;
 pub mod config;
 pub mod demo;
+pub mod monitor;
 pub mod serve;
 pub mod telemetry;
 

@@ -3,6 +3,7 @@ use crate::{
     app::{App, Gate, Mode, Parts},
     config::{Auth, Config, Executor},
     http::server,
+    monitor,
     node::{Nodes, Remote, sim::Sim, ssh::Ssh},
     operation::{OnRestart, Operations},
     store::Store,
@@ -11,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
@@ -36,7 +38,7 @@ pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
     let listener = listener(listen, config.port).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, database = %config.database.display(), version = VERSION, "serving");
-    serve(app, listener, stop).await
+    serve(app, listener, config.monitor, stop).await
 }
 
 /// The version of this program.
@@ -68,6 +70,9 @@ pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
         }
     };
     let store = Store::open(&config.database).await?;
+    if let Some(why) = store.barred() {
+        tracing::error!(why, "the database is only read: every change will be refused");
+    }
     let nodes = Nodes::new(remote, config.tools.clone());
     let operations = Operations::new(store.clone(), nodes, config.operations.clone());
     Ok(App::new(Parts { store, operations, gate: Gate::new(config.mode), keys }))
@@ -77,11 +82,23 @@ pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
 ///
 /// # Errors
 /// The database or the listener fails.
-pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    monitor: Option<(Duration, Duration)>,
+    stop: CancellationToken,
+) -> Result<()> {
     app.operations.recover(OnRestart::default()).await.context("recovery")?;
+    let monitor = monitor.map(|rhythm| {
+        let (store, nodes) = (app.store.clone(), app.operations.nodes().clone());
+        tokio::spawn(monitor::run(store, nodes, rhythm, stop.clone()))
+    });
     let reset = tokio::spawn(normal_on_signal(app.clone())?);
     server::serve(app.clone(), listener, stop).await.context("listener")?;
     reset.abort();
+    if let Some(monitor) = monitor {
+        monitor.await.context("monitor of the nodes")?;
+    }
     app.store.clone().close().await;
     tracing::info!("ended");
     Ok(())

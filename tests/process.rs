@@ -21,6 +21,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+const SERVE: [&str; 5] = ["serve", "--executor", "sim", "--listen", "127.0.0.1:0"];
+
 /// A server on simulated nodes that has said where it listens.
 struct Running {
     process: Child,
@@ -31,7 +33,10 @@ struct Running {
 impl Running {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = brickyard(folder);
-        command.args(["serve", "--executor", "sim", "--listen", "127.0.0.1:0"]).args(arguments);
+        command.args(SERVE).args(arguments);
+        Self::spawn(command)
+    }
+    fn spawn(mut command: Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();
@@ -125,6 +130,70 @@ fn a_second_server_on_the_same_database_is_refused() {
     assert_eq!(second.status.code(), Some(1));
     assert!(stderr(&second).contains("in use by another server"), "{}", stderr(&second));
     first.end();
+}
+
+/// A real full disk: the database lies on a small file system of its own, which somebody fills.
+#[test]
+fn a_full_disk_refuses_changes_and_loses_nothing() {
+    let folder = folder();
+    let disk = folder.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    // A name space of its own, so that nobody need be root and nothing is left behind.
+    let inside = "mount -t tmpfs -o size=2m tmpfs \"$1\" && shift && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.current_dir(folder.path()).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    command.args(["--map-root-user", "--mount", "sh", "-c", inside, "sh"]).arg(&disk).arg(BINARY);
+    let database = disk.join("brickyard.db");
+    command.args(SERVE).args(["--disable-auth", "--database"]).arg(&database);
+    let allowed = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: this machine does not let a process have mounts of its own");
+        return;
+    }
+    let server = Running::spawn(command);
+    let clusters = || String::from_utf8(server.cli(&["cluster", "list"]).stdout).unwrap();
+    assert!(server.cli(&["cluster", "create"]).status.success());
+    let filler = format!("/proc/{}/root{}/filler", server.process.id(), disk.display());
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    // What the log of the database has in hand is used up first.
+    let mut made = 1;
+    let refused = loop {
+        let output = server.cli(&["cluster", "create"]);
+        if !output.status.success() {
+            break stderr(&output);
+        }
+        made += 1;
+        assert!(made < 1000, "the disk is not full");
+    };
+    assert!(refused.contains("database or disk is full (free some space"), "{refused}");
+    assert_eq!(clusters().matches("Id:").count(), made, "reads go on, and tell the truth");
+    drop(file);
+    std::fs::remove_file(&filler).unwrap();
+    let again = server.cli(&["cluster", "create"]);
+    assert!(again.status.success(), "there is space again: {}", stderr(&again));
+    assert_eq!(clusters().matches("Id:").count(), made + 1);
+    server.end();
+}
+
+#[test]
+fn a_damaged_database_is_read_and_every_change_is_refused() {
+    let folder = folder();
+    let server = Running::start(folder.path(), &["--disable-auth"]);
+    assert!(server.cli(&["cluster", "create"]).status.success());
+    let known = server.cli(&["cluster", "list"]).stdout;
+    server.end();
+    let path = folder.path().join("brickyard.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The last page belongs to what was made last: an index of the journal.
+    let at = bytes.len() - 4096;
+    bytes[at..at + 16].fill(0xA5);
+    std::fs::write(&path, bytes).unwrap();
+    let server = Running::start(folder.path(), &["--disable-auth"]);
+    assert_eq!(server.cli(&["cluster", "list"]).stdout, known);
+    let refused = stderr(&server.cli(&["cluster", "create"]));
+    assert!(refused.contains("is only read: it is damaged"), "{refused}");
+    server.end();
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod device;
 pub mod json;
 pub mod node;
+pub mod operation;
 pub mod topology;
 pub mod volume;
 

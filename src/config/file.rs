@@ -52,9 +52,14 @@ pub(super) struct Glusterfs {
     pub(super) zone_checking: String,
     pub(super) max_volumes_per_cluster: i64,
     pub(super) max_inflight_operations: usize,
+    /// Ours.
+    pub(super) max_waiting_operations: usize,
     pub(super) disable_background_cleaner: bool,
     pub(super) refresh_time_background_cleaner: u64,
     pub(super) start_time_background_cleaner: u64,
+    pub(super) disable_monitor_gluster_nodes: bool,
+    pub(super) refresh_time_monitor_gluster_nodes: u64,
+    pub(super) start_time_monitor_gluster_nodes: u64,
     pub(super) operation_retry_limits: RetryLimits,
     pub(super) sshexec: SshExec,
 }
@@ -93,6 +98,8 @@ pub(super) struct Common {
     pub(super) xfs_sw: u32,
     pub(super) xfs_su: u32,
     pub(super) lvm_wrapper: String,
+    /// Seconds; ours.
+    pub(super) command_timeout: u64,
 }
 
 /// Two structs read from one object: `serde(flatten)` would lose the leniency about names.

@@ -38,6 +38,8 @@ pub struct Config {
     pub tools: Tools,
     /// Limits and defaults of operations.
     pub operations: Settings,
+    /// First look at the nodes and rhythm of the looks; none when nobody looks.
+    pub monitor: Option<(Duration, Duration)>,
     /// Heketi's word for how much is logged.
     pub log_level: String,
     /// What was set and has no effect yet, in words for the log.
@@ -147,6 +149,7 @@ impl Config {
             executor: nodes::executor(file, env, overrides)?,
             tools,
             operations: operations::operations(file, env)?,
+            monitor: operations::monitor(file, env),
             log_level: log_level(file, env),
             ignored,
         })

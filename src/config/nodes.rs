@@ -10,7 +10,7 @@ use crate::{
         ssh::{self, HostKeys},
     },
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 pub(super) fn executor(
     file: &File,
@@ -77,9 +77,19 @@ fn ssh(
         },
         sudo: ssh.common.sudo,
         host_keys,
-        connect_timeout: seconds(ssh.connect_timeout, 15),
-        keepalive: seconds(ssh.keepalive, 15),
+        connect_timeout: limit(env, "BRICKYARD_SSH_CONNECT_TIMEOUT", ssh.connect_timeout, 15)?,
+        keepalive: limit(env, "BRICKYARD_SSH_KEEPALIVE", ssh.keepalive, 15)?,
     })
+}
+
+/// Seconds from a variable, the file, or by default.
+fn limit(
+    env: &Environment<'_>,
+    variable: &'static str,
+    given: u64,
+    default: u64,
+) -> Result<Duration, ConfigError> {
+    Ok(seconds(env.number(variable)?.unwrap_or(given), default))
 }
 
 pub(super) fn tools(file: &File, env: &Environment<'_>) -> Result<Tools, ConfigError> {
@@ -112,5 +122,6 @@ pub(super) fn tools(file: &File, env: &Environment<'_>) -> Result<Tools, ConfigE
             .ok()
             .flatten()
             .unwrap_or(common.snapshot_limit),
+        command_timeout: limit(env, "BRICKYARD_COMMAND_TIMEOUT", common.command_timeout, 300)?,
     })
 }

@@ -4,6 +4,7 @@ use crate::{
     domain::{Gib, Kib, VolumeOption},
     operation::Settings,
 };
+use std::time::Duration;
 
 pub(super) fn operations(file: &File, env: &Environment<'_>) -> Result<Settings, ConfigError> {
     let gluster = &file.glusterfs;
@@ -67,6 +68,11 @@ pub(super) fn operations(file: &File, env: &Environment<'_>) -> Result<Settings,
         0 => {}
         n => settings.max_in_flight = n,
     }
+    let waiting = env.number("BRICKYARD_MAX_WAITING_OPERATIONS")?;
+    match waiting.unwrap_or(gluster.max_waiting_operations) {
+        0 => {}
+        n => settings.max_waiting = n,
+    }
     // Only the variable switches it off: Heketi ignores the key of the file.
     settings.rebalance = env.boolean("HEKETI_GLUSTERAPP_REBALANCE_ON_EXPANSION").unwrap_or(true);
     let off = env.text("HEKETI_DISABLE_BACKGROUND_CLEANER").as_deref() == Some("true");
@@ -74,4 +80,13 @@ pub(super) fn operations(file: &File, env: &Environment<'_>) -> Result<Settings,
     let then = seconds(gluster.refresh_time_background_cleaner, 3600);
     settings.cleaner = (!off && !gluster.disable_background_cleaner).then_some((first, then));
     Ok(settings)
+}
+
+/// First run and rhythm of the monitor of nodes (storage.md 5.6); none switches it off.
+pub(super) fn monitor(file: &File, env: &Environment<'_>) -> Option<(Duration, Duration)> {
+    let gluster = &file.glusterfs;
+    let off = env.text("HEKETI_DISABLE_HEALTH_MONITOR").as_deref() == Some("true");
+    let first = seconds(gluster.start_time_monitor_gluster_nodes, 10);
+    let then = seconds(gluster.refresh_time_monitor_gluster_nodes, 120);
+    (!off && !gluster.disable_monitor_gluster_nodes).then_some((first, then))
 }

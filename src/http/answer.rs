@@ -7,6 +7,9 @@ use axum::{
 };
 use serde::Serialize;
 
+/// Seconds after which a client that was turned away may ask again.
+const COME_BACK: HeaderValue = HeaderValue::from_static("10");
+
 /// A value as JSON, ended by a line break.
 pub(super) struct Json<T>(pub(super) T);
 
@@ -30,7 +33,11 @@ pub(super) fn error(error: &Error) -> Response {
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (status, headers, format!("{error}\n")).into_response()
+    let mut response = (status, headers, format!("{error}\n")).into_response();
+    if matches!(error, Error::Busy | Error::ShuttingDown) {
+        response.headers_mut().insert(header::RETRY_AFTER, COME_BACK);
+    }
+    response
 }
 
 impl IntoResponse for Error {

@@ -11,6 +11,7 @@ mod gate;
 mod json;
 mod layers;
 mod node;
+mod operation;
 mod path;
 mod queue;
 mod routes;

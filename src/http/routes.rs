@@ -1,5 +1,5 @@
 //! Every route, in Heketi's order (api.md 7).
-use super::{admin, answer, cluster, device, node, queue, volume};
+use super::{admin, answer, cluster, device, node, operation, queue, volume};
 use crate::app::App;
 use axum::{
     Router,
@@ -26,6 +26,10 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/volumes", post(volume::create).get(volume::list)),
         ("/volumes/{id}", get(volume::info).delete(volume::remove)),
         ("/volumes/{id}/expand", post(volume::expand)),
+        ("/operations", get(operation::counts)),
+        ("/operations/pending", get(operation::list)),
+        ("/operations/pending/cleanup", post(operation::clean_up)),
+        ("/operations/pending/{id}", get(operation::info).delete(operation::cancel)),
         ("/admin", get(admin::get).post(admin::set)),
     ]
 }

@@ -48,7 +48,7 @@ fn gluster(tools: &Tools, argv: &[&str]) -> Cmd {
     let all = ["gluster", "--mode=script", &limit].into_iter().chain(argv.iter().copied());
     // As Heketi: at least ten minutes, and a minute more than gluster itself waits.
     let seconds = u64::from(tools.gluster_timeout) + 60;
-    Cmd::new(all).timeout(Duration::from_secs(seconds).max(Duration::from_mins(10)))
+    Cmd::new(all).within(Duration::from_secs(seconds).max(Duration::from_mins(10)))
 }
 
 /// The longest line of a session. The gluster CLI reads 1023 bytes at a time and takes what is

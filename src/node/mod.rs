@@ -2,8 +2,10 @@
 //!
 //! A step asks a tool (`lvm`, `xfs`, `gluster` ...) for commands, puts them into one [`Script`],
 //! and sends it through a [`Remote`]: real nodes over SSH, or simulated ones.
+pub mod activity;
 pub mod fstab;
 pub mod gluster;
+pub mod health;
 pub mod lvm;
 pub mod mount;
 pub mod names;
@@ -13,15 +15,18 @@ pub mod sim;
 pub mod ssh;
 pub mod xfs;
 
-use crate::domain::{ClusterId, Hostname};
+use crate::domain::{ClusterId, Hostname, OperationId};
+use activity::{Activity, Running};
 use async_trait::async_trait;
-pub use script::{Cmd, Ran, Script, When};
+use health::Health;
+pub use script::{Cmd, Lane, Ran, Script, When};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 /// Why a script on a node did not end well.
 #[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
@@ -110,6 +115,14 @@ pub trait Remote: Send + Sync {
     /// # Cancel safety
     /// Dropping the future does not stop what was started on the node.
     async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>>;
+
+    /// Makes sure that the node can be reached, without asking it for anything.
+    ///
+    /// # Errors
+    /// [`NodeError::Unreachable`].
+    async fn reach(&self, _host: &Hostname) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// How commands on nodes are built: the settings of `sshexec` that concern all executors.
@@ -135,6 +148,8 @@ pub struct Tools {
     pub gluster_timeout: u32,
     /// `snap-max-hard-limit`, set on each peer probe when above 0.
     pub snapshot_limit: u32,
+    /// After this time a node ends a command that has no limit of its own.
+    pub command_timeout: Duration,
 }
 
 impl Default for Tools {
@@ -151,6 +166,7 @@ impl Default for Tools {
             backup_lvm_metadata: false,
             gluster_timeout: 600,
             snapshot_limit: 0,
+            command_timeout: script::USUAL_LIMIT,
         }
     }
 }
@@ -183,19 +199,39 @@ pub struct Nodes {
     tools: Arc<Tools>,
     pace: Pace,
     queues: Arc<Mutex<HashMap<ClusterId, Arc<tokio::sync::Mutex<()>>>>>,
+    activity: Activity,
+    health: Arc<Health>,
+    /// Whose work goes through this handle.
+    caller: Option<OperationId>,
+    /// Cancelled when nobody is to wait for better times any more.
+    ending: CancellationToken,
 }
 
 impl Nodes {
     /// Nodes behind this door, commanded with these settings.
     #[must_use]
     pub fn new(remote: Arc<dyn Remote>, tools: Tools) -> Self {
-        Self { remote, tools: Arc::new(tools), pace: Pace::default(), queues: Arc::default() }
+        Self {
+            remote,
+            tools: Arc::new(tools),
+            pace: Pace::default(),
+            queues: Arc::default(),
+            activity: Activity::default(),
+            health: Arc::default(),
+            caller: None,
+            ending: CancellationToken::new(),
+        }
     }
     /// The same, waiting for gluster in another way.
     #[must_use]
     pub fn paced(mut self, pace: Pace) -> Self {
         self.pace = pace;
         self
+    }
+    /// The same for the work of an operation, which waits for better times until `ending`.
+    #[must_use]
+    pub fn of(&self, operation: OperationId, ending: &CancellationToken) -> Self {
+        Self { caller: Some(operation), ending: ending.clone(), ..self.clone() }
     }
     /// How long gluster is waited for.
     #[must_use]
@@ -207,13 +243,35 @@ impl Nodes {
     pub fn tools(&self) -> &Tools {
         &self.tools
     }
+    /// Which nodes are unwell.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+    /// The scripts that nodes are working on for this operation.
+    #[must_use]
+    pub fn working_for(&self, operation: OperationId) -> Vec<Running> {
+        self.activity.of(operation)
+    }
+    /// Waits before something is tried again; false when it is not to be tried again, since the
+    /// server ends.
+    pub async fn pause(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(time) => !self.ending.is_cancelled(),
+            () = self.ending.cancelled() => false,
+        }
+    }
     /// Runs a script on one node.
     ///
     /// # Errors
     /// As [`Remote::run`].
     pub async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>> {
-        let started = std::time::Instant::now();
-        let result = self.remote.run(host, script).await;
+        let started = Instant::now();
+        let script = script.clone().limited(self.tools.command_timeout);
+        let entry = self.activity.begin(self.caller, host, script.brief());
+        let result = self.remote.run(host, &script).await;
+        drop(entry);
+        self.health.learn(host, result.as_ref().err());
         let elapsed_ms = started.elapsed().as_millis();
         match &result {
             Ok(_) => tracing::debug!(%host, script = %script, elapsed_ms, "ran on node"),
@@ -223,7 +281,15 @@ impl Nodes {
         }
         result
     }
-    /// Runs a script on the first of these nodes that can be reached.
+    /// These hosts, those that are well first.
+    #[must_use]
+    pub fn well_first<'a>(&self, hosts: &'a [Hostname]) -> Vec<&'a Hostname> {
+        let unwell = self.health.unwell();
+        let mut sorted: Vec<_> = hosts.iter().collect();
+        sorted.sort_by_key(|host| unwell.contains(*host));
+        sorted
+    }
+    /// Runs a script on the first of these nodes that can be reached, those that are well first.
     ///
     /// Only a node where nothing was started is passed over: gluster's answer is the same on every
     /// node of a pool, so a command that failed is not tried elsewhere.
@@ -235,11 +301,29 @@ impl Nodes {
         hosts: &[Hostname],
         script: &Script,
     ) -> Result<(Hostname, Vec<Ran>)> {
-        let mut last = NodeError::Refused("no hosts available (0 total)".into());
-        for host in hosts {
+        let mut last = no_hosts();
+        for host in self.well_first(hosts) {
             match self.run(host, script).await {
                 Err(error) if error.is_unreachable() => last = error,
                 other => return other.map(|ran| (host.clone(), ran)),
+            }
+        }
+        Err(last)
+    }
+    /// Connects to the first of these nodes that can be reached, those that are well first: before
+    /// a turn is taken, so that nobody waits behind a dial.
+    ///
+    /// # Errors
+    /// The last node's error when none can be reached.
+    pub async fn reach_any(&self, hosts: &[Hostname]) -> Result<()> {
+        let mut last = no_hosts();
+        for host in self.well_first(hosts) {
+            match self.remote.reach(host).await {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    self.health.learn(host, Some(&error));
+                    last = error;
+                }
             }
         }
         Err(last)
@@ -254,4 +338,8 @@ impl Nodes {
         };
         queue.lock_owned().await
     }
+}
+
+fn no_hosts() -> NodeError {
+    NodeError::Refused("no hosts available (0 total)".into())
 }

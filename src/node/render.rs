@@ -1,8 +1,8 @@
 //! A [`Script`] as POSIX shell text, and its answer taken apart again. The only place where
 //! arguments meet a shell: each is quoted by `shlex`, and nobody else may do this.
 //!
-//! After each command a line with a random word, the command's number and exit status is printed
-//! on both outputs, so that every byte can be told from its neighbours' and an error names the
+//! When the lock is taken, and after each command, a line with a random word, the command's number
+//! and exit status is printed on both outputs, so that every byte can be told from its neighbours' and an error names the
 //! command that failed.
 use super::{
     NodeError, Ran, Result, Script, When,
@@ -18,10 +18,15 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_mins(11);
 /// The tools live in sbin, which is not on everybody's path; their words are read in English.
 const ENVIRONMENT: &str = "export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 \
      PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\n";
+/// A mark before the first command: from here on it is silent for no longer than one command takes.
+const BEGUN: &str = "e begun -\n";
 /// Where locks are kept on the node: gone after a reboot, like the commands that held them.
 const LOCKS: &str = "/run/brickyard";
 /// `timeout` says this when it ended the command, and this when it had to kill it.
 const TIMED_OUT: [i32; 2] = [124, 137];
+/// `timeout` and the shell use this status and higher ones when a command did not run, or not to
+/// its end.
+const NOT_RUN: i32 = 124;
 /// From being asked to being killed.
 const KILL_AFTER: &str = "5";
 
@@ -40,9 +45,8 @@ impl<'a> Rendered<'a> {
     pub(super) fn new(host: &'a Hostname, script: &'a Script) -> Result<Self> {
         let word = format!("brickyard-{}", uuid::Uuid::new_v4().simple());
         let mark = format!("printf '\\n{word} %s %s\\n' \"$1\" \"$2\"");
-        let mut text =
-            [ENVIRONMENT, &lock(host, script)?, &format!("e() {{ {mark}; {mark} >&2; }}\n")]
-                .concat();
+        let marks = format!("e() {{ {mark}; {mark} >&2; }}\n");
+        let mut text = [ENVIRONMENT, &marks, &lock(host, script)?, BEGUN].concat();
         for (number, line) in script.lines.iter().enumerate() {
             text += &Self::line(host, number, line)?;
         }
@@ -60,14 +64,18 @@ impl<'a> Rendered<'a> {
         let probe = command(host, probe)?;
         Ok(match &line.when {
             When::Always => format!("{run}\n"),
-            When::Succeeds(_) => {
-                format!("if {probe} >/dev/null 2>&1; then {run}; else {skip}; fi\n")
+            When::Succeeds(_) | When::Fails(_) => {
+                let test = if matches!(line.when, When::Succeeds(_)) { "=" } else { "!=" };
+                // A question that was never asked must not be taken for a no.
+                format!(
+                    "{probe} >/dev/null 2>&1; s=$?; [ $s -lt {NOT_RUN} ] || {{ e {number} p$s; exit 0; }}\n\
+                     if [ $s {test} 0 ]; then {run}; else {skip}; fi\n"
+                )
             }
-            When::Fails(_) => format!("if {probe} >/dev/null 2>&1; then {skip}; else {run}; fi\n"),
             When::Prints(_) | When::PrintsNothing(_) => {
                 let test = if matches!(line.when, When::Prints(_)) { "-n" } else { "-z" };
                 format!(
-                    "p=$({probe}); s=$?; [ $s = 0 ] || {{ e {number} $s; exit 0; }}\n\
+                    "p=$({probe}); s=$?; [ $s = 0 ] || {{ e {number} p$s; exit 0; }}\n\
                      if [ {test} \"$p\" ]; then {run}; else {skip}; fi\n"
                 )
             }
@@ -83,36 +91,45 @@ impl<'a> Rendered<'a> {
     pub(super) fn read(&self, status: Option<i32>, stdout: &str, stderr: &str) -> Result<Vec<Ran>> {
         let outputs = self.pieces(stdout);
         let errors = self.pieces(stderr);
+        // What comes before the first command, a greeting perhaps, is of no interest.
+        let outputs = outputs.get(1..).unwrap_or_default();
+        let errors = errors.get(1..).unwrap_or_default();
         let mut ran = vec![];
         for (number, line) in self.script.lines.iter().enumerate() {
             let Some((out, mark)) = outputs.get(number) else {
                 return Err(self.broke_off(line, status, stdout, stderr));
             };
             let err = errors.get(number).map_or("", |(text, _)| text);
-            let Ok(code) = mark.parse::<i32>() else {
+            // A probe that did not do what is asked of it has failed in the name of its line.
+            let (cmd, code) = match (mark.strip_prefix('p'), line.when.probe()) {
+                (Some(code), Some(probe)) => (probe, code),
+                _ => (&line.cmd, *mark),
+            };
+            let probing = mark.starts_with('p');
+            let Ok(code) = code.parse::<i32>() else {
                 ran.push(Ran::default());
                 continue;
             };
             if TIMED_OUT.contains(&code) {
-                let why = format!("timed out after {} s", line.cmd.timeout.as_secs());
-                let (host, command) = (self.host.clone(), line.cmd.brief());
+                let why = format!("timed out after {} s", cmd.timeout().as_secs());
+                let (host, command) = (self.host.clone(), cmd.brief());
                 return Err(NodeError::InDoubt { host, command, why });
             }
-            if code != 0 && !line.may_fail {
-                return Err(self.failed(line, code, out, err));
+            if code != 0 && (probing || !line.may_fail) {
+                return Err(self.failed(cmd, code, out, err));
             }
             ran.push(Ran { status: Some(code), stdout: (*out).to_owned(), stderr: err.to_owned() });
         }
         Ok(ran)
     }
 
-    fn failed(&self, line: &Line, status: i32, out: &str, err: &str) -> NodeError {
+    fn failed(&self, cmd: &Cmd, status: i32, out: &str, err: &str) -> NodeError {
         // gluster tells some of its errors on standard output.
         let err = without_greeting(err);
         let said = if err.trim().is_empty() { out } else { &err };
         NodeError::Failed {
             host: self.host.clone(),
-            command: line.cmd.brief(),
+            command: cmd.brief(),
             status,
             stderr: bearable(said),
         }
@@ -181,7 +198,7 @@ fn lock(host: &Hostname, script: &Script) -> Result<String> {
 
 fn command(host: &Hostname, cmd: &Cmd) -> Result<String> {
     let argv = quoted(host, cmd.argv.iter().map(String::as_str))?;
-    let timed = format!("timeout -k {KILL_AFTER} {} {argv}", cmd.timeout.as_secs());
+    let timed = format!("timeout -k {KILL_AFTER} {} {argv}", cmd.timeout().as_secs());
     if cmd.stdin.is_empty() {
         return Ok(format!("{timed} </dev/null"));
     }
@@ -267,6 +284,18 @@ mod tests {
         let printed: Vec<_> = ran.iter().map(|r| r.stdout.trim()).collect();
         assert_eq!(printed, ["a", "", "c", "", "e", "", "g", ""]);
         assert_eq!(ran[1].status, None);
+        for ask in [When::Succeeds, When::Fails] {
+            let missing = Script::reading().then_when(ask(Cmd::new(["no-such-tool"])), yes());
+            match run(&missing) {
+                Err(NodeError::Failed { status: 127, command, .. }) => {
+                    assert_eq!(command, "no-such-tool");
+                }
+                other => panic!("{other:?}"),
+            }
+            let slow = ask(sh("sleep 20").within(Duration::from_secs(1)));
+            let slow = Script::reading().then_when(slow, yes());
+            assert!(matches!(run(&slow), Err(NodeError::InDoubt { .. })));
+        }
         let strict = Script::reading().then_when(When::Prints(no()), sh("echo x"));
         assert!(matches!(run(&strict), Err(NodeError::Failed { status: 1, .. })));
     }
@@ -280,7 +309,7 @@ mod tests {
     }
     #[test]
     fn a_command_that_takes_too_long_is_in_doubt() {
-        let script = Script::reading().then(sh("sleep 20").timeout(Duration::from_secs(1)));
+        let script = Script::reading().then(sh("sleep 20").within(Duration::from_secs(1)));
         assert!(matches!(run(&script), Err(NodeError::InDoubt { .. })));
     }
     #[test]
@@ -288,7 +317,8 @@ mod tests {
         let host = host();
         let script = Script::reading().then(sh("true")).then(sh("true"));
         let rendered = Rendered::new(&host, &script).unwrap();
-        let half = format!("\n{} 0 0\n", rendered.word);
+        let word = &rendered.word;
+        let half = format!("\n{word} begun -\n\n{word} 0 0\n");
         assert!(matches!(rendered.read(None, &half, &half), Err(NodeError::InDoubt { .. })));
         assert!(matches!(rendered.read(Some(LOCKED), "", ""), Err(NodeError::InDoubt { .. })));
         let refused = rendered.read(Some(1), "", "sudo: a password is required\n");

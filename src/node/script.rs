@@ -10,14 +10,14 @@ pub struct Cmd {
     pub argv: Vec<String>,
     /// Lines for its standard input; nothing when empty.
     pub stdin: Vec<String>,
-    /// After this time the node ends it.
-    pub timeout: Duration,
+    /// After this time the node ends it; the usual time when none.
+    pub limit: Option<Duration>,
 }
 
-impl Cmd {
-    /// LVM and most other commands get five minutes, as with Heketi (storage.md 0).
-    const TIMEOUT: Duration = Duration::from_mins(5);
+/// LVM and most other commands get five minutes, as with Heketi (storage.md 0).
+pub const USUAL_LIMIT: Duration = Duration::from_mins(5);
 
+impl Cmd {
     /// A command with the usual time-out and no input.
     pub fn new<I>(argv: I) -> Self
     where
@@ -25,13 +25,18 @@ impl Cmd {
         I::Item: Into<String>,
     {
         let argv = argv.into_iter().map(Into::into).collect();
-        Self { argv, stdin: vec![], timeout: Self::TIMEOUT }
+        Self { argv, stdin: vec![], limit: None }
     }
     /// The same with another time-out.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
         self
+    }
+    /// After this time the node ends it.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.limit.unwrap_or(USUAL_LIMIT)
     }
     /// The same with these lines on standard input.
     #[must_use]
@@ -45,12 +50,15 @@ impl Cmd {
     /// The command in one line of bearable length, for errors.
     #[must_use]
     pub fn brief(&self) -> String {
-        const BEARABLE: usize = 160;
-        let whole = self.to_string();
-        match whole.char_indices().nth(BEARABLE) {
-            None => whole,
-            Some((end, _)) => format!("{} ...", &whole[..end]),
-        }
+        bearable(self.to_string())
+    }
+}
+
+fn bearable(whole: String) -> String {
+    const BEARABLE: usize = 160;
+    match whole.char_indices().nth(BEARABLE) {
+        None => whole,
+        Some((end, _)) => format!("{} ...", &whole[..end]),
     }
 }
 
@@ -78,9 +86,9 @@ impl fmt::Display for Cmd {
 pub enum When {
     /// In any case.
     Always,
-    /// The probe ends with status 0.
+    /// The probe ends with status 0. One that cannot be run, or takes too long, ends the script.
     Succeeds(Cmd),
-    /// The probe ends with another status.
+    /// The probe ends with another status, and not because it cannot be run or takes too long.
     Fails(Cmd),
     /// The probe prints something. A probe that fails ends the script.
     Prints(Cmd),
@@ -92,6 +100,14 @@ impl When {
     /// The question to the node, if there is one.
     #[must_use]
     pub fn probe(&self) -> Option<&Cmd> {
+        match self {
+            Self::Always => None,
+            Self::Succeeds(p) | Self::Fails(p) | Self::Prints(p) | Self::PrintsNothing(p) => {
+                Some(p)
+            }
+        }
+    }
+    fn probe_mut(&mut self) -> Option<&mut Cmd> {
         match self {
             Self::Always => None,
             Self::Succeeds(p) | Self::Fails(p) | Self::Prints(p) | Self::PrintsNothing(p) => {
@@ -112,11 +128,26 @@ pub struct Line {
     pub may_fail: bool,
 }
 
+/// Which of the connections of a host a script takes: what waits in one never keeps another one
+/// from a node (`ssh` has so many for each host).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lane {
+    /// Bricks and devices: many at once, and they may take long.
+    #[default]
+    Work,
+    /// gluster: whoever has the turn of a pool must not wait for bricks of others.
+    Pool,
+    /// Questions whether a node is well, beside all work.
+    Health,
+}
+
 /// Commands that run one after another; the first that fails ends the script.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
     /// Name of the lock that is held on the node meanwhile; no lock for reading.
     pub lock: Option<String>,
+    /// Which connections it takes.
+    pub lane: Lane,
     /// The commands.
     pub lines: Vec<Line>,
 }
@@ -149,7 +180,24 @@ impl Script {
     /// A script that changes something. While it runs, no other script of the same name runs on
     /// that node, not even one whose server died: it is waited for (docs/ARCHITECTURE.md).
     pub fn changing(lock: impl Into<String>) -> Self {
-        Self { lock: Some(lock.into()), lines: vec![] }
+        Self { lock: Some(lock.into()), ..Self::default() }
+    }
+    /// The same in another lane.
+    #[must_use]
+    pub fn lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
+        self
+    }
+    /// The same with this limit for all commands that have none of their own.
+    #[must_use]
+    pub fn limited(mut self, usual: Duration) -> Self {
+        for line in &mut self.lines {
+            line.cmd.limit.get_or_insert(usual);
+            if let Some(probe) = line.when.probe_mut() {
+                probe.limit.get_or_insert(usual);
+            }
+        }
+        self
     }
     /// Adds a command.
     #[must_use]
@@ -180,13 +228,18 @@ impl Script {
         self.lines.push(Line { when, cmd, may_fail });
         self
     }
-    /// The longest that the node may work on it.
+    /// The commands in one line of bearable length.
     #[must_use]
-    pub fn timeout(&self) -> Duration {
+    pub fn brief(&self) -> String {
+        bearable(self.to_string())
+    }
+    /// The longest that a node may be silent: each line ends with a sign of life.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
         let one = |line: &Line| {
-            line.cmd.timeout + line.when.probe().map_or(Duration::ZERO, |probe| probe.timeout)
+            line.cmd.timeout() + line.when.probe().map_or(Duration::ZERO, Cmd::timeout)
         };
-        self.lines.iter().map(one).sum()
+        self.lines.iter().map(one).max().unwrap_or_default()
     }
 }
 

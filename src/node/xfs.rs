@@ -40,5 +40,5 @@ pub fn format(
     }
     argv.extend(["-n".to_owned(), "size=8192".into(), device.clone()]);
     let holds_something = Cmd::new(["blkid", "-p", &device]);
-    script.then_when(When::Fails(holds_something), Cmd::new(argv).timeout(FORMAT))
+    script.then_when(When::Fails(holds_something), Cmd::new(argv).within(FORMAT))
 }

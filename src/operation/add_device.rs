@@ -46,6 +46,9 @@ impl Operation for AddDevice {
     fn claims(&self) -> Vec<String> {
         vec![format!("device-name/{}{}", self.node, self.name)]
     }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Add device", self.device.to_string()))
+    }
 
     async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
         let unknown = || Error::NotFound("Node id does not exist".into());

@@ -88,6 +88,9 @@ impl Operation for AddNode {
     fn claims(&self) -> Vec<String> {
         self.names().map(|(kind, name)| format!("{}-name/{name}", kind.as_str())).collect()
     }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Add node", self.node.to_string()))
+    }
     fn location(&self) -> Option<String> {
         Some(format!("/nodes/{}", self.node))
     }

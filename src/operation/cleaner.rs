@@ -1,5 +1,8 @@
-//! Tries stuck operations again from time to time, and forgets old results.
-use super::{OnRestart, runner::Runner};
+//! Tries stuck operations again, and forgets old results.
+//!
+//! Each stuck operation has its own time, later and later; when a node comes back, all are tried at
+//! once. They are tried side by side: one that waits for a dead node keeps no other from its rest.
+use super::{OnRestart, Operations};
 use crate::{
     domain::OperationId,
     error::{Error, Result},
@@ -8,50 +11,110 @@ use crate::{
 use std::time::Duration;
 
 pub(super) struct Cleaner {
-    pub(super) runner: Runner,
-    pub(super) first: Duration,
-    pub(super) then: Duration,
+    pub(super) operations: Operations,
+}
+
+/// Why the cleaner woke up.
+enum Woken {
+    /// An operation's time has come, or it is time to look.
+    Time,
+    /// An operation got stuck: its time may be the next.
+    Stuck,
+    /// A node is well again.
+    Recovered,
 }
 
 impl Cleaner {
+    /// Results are looked through so often, and stuck operations at the latest after this time.
+    const ROUND: Duration = Duration::from_hours(1);
+
     /// Runs until the server ends.
     pub(super) async fn run(self) {
-        let mut pause = self.first;
         loop {
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.runner.ending.cancelled() => return,
-            }
-            pause = self.then;
-            if let Err(error) = self.clean().await {
+            let Some(woken) = self.sleep().await else { return };
+            if let Err(error) = self.clean(woken).await {
                 tracing::error!(%error, "cleaning up failed");
+                // Not at once: what the database cannot do now it can hardly do in a moment.
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
     }
 
-    /// One after another: what is stuck is often stuck for the same reason.
-    async fn clean(&self) -> Result<()> {
-        let stuck = operations::stuck(&mut *self.runner.store.read().await?).await?;
-        for id in stuck {
-            tracing::info!(operation = %id, "trying a stuck operation again");
-            match self.again(id).await {
-                // One that this version cannot read must not keep the others from their rest.
-                Err(error @ Error::Record(_)) => {
-                    tracing::error!(operation = %id, %error, "left as it is");
-                }
-                other => other?,
-            }
+    /// Until there is something to do; none when the server ends.
+    async fn sleep(&self) -> Option<Woken> {
+        let runner = &self.operations.runner;
+        let recovered = &runner.nodes.health().recovered;
+        let by_itself = runner.settings.cleaner.is_some();
+        tokio::select! {
+            () = runner.ending.cancelled() => None,
+            () = tokio::time::sleep(self.until_next().await) => Some(Woken::Time),
+            () = runner.stuck.notified() => Some(Woken::Stuck),
+            () = recovered.notified(), if by_itself => Some(Woken::Recovered),
         }
-        let age = i64::try_from(self.runner.settings.keep_results.as_secs()).unwrap_or(i64::MAX);
-        let mut tx = self.runner.store.write().await?;
-        operations::forget_finished(&mut tx, now().saturating_sub(age)).await?;
-        tx.commit().await
     }
 
-    async fn again(&self, id: OperationId) -> Result<()> {
-        let Some(hold) = self.runner.hold(id) else { return Ok(()) };
-        self.runner.direct(id, OnRestart::Unwind).await?;
-        self.runner.drive_to_rest(hold).await;
+    async fn until_next(&self) -> Duration {
+        let runner = &self.operations.runner;
+        let Some((first, _)) = runner.settings.cleaner else { return Self::ROUND };
+        let next = async {
+            let mut tx = runner.store.read().await?;
+            operations::next_retry(&mut tx).await
+        };
+        match next.await {
+            Ok(None) => Self::ROUND,
+            Ok(Some(time)) => {
+                let wait = u64::try_from(time.saturating_sub(now())).unwrap_or(0);
+                // Never without a pause, whatever stands in the record.
+                Duration::from_secs(wait).max(first.min(Duration::from_secs(1))).min(Self::ROUND)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the cleaner cannot read what there is to do");
+                Duration::from_secs(10)
+            }
+        }
+    }
+
+    async fn clean(&self, woken: Woken) -> Result<()> {
+        let due = match woken {
+            Woken::Stuck => return Ok(()),
+            Woken::Time => now(),
+            // Also those that nobody would try by himself.
+            Woken::Recovered => i64::MAX,
+        };
+        let runner = &self.operations.runner;
+        if runner.settings.cleaner.is_some() {
+            let stuck = operations::stuck_until(&mut *runner.store.read().await?, due).await?;
+            for id in stuck {
+                self.operations.again(id).await?;
+            }
+        }
+        let age = i64::try_from(runner.settings.keep_results.as_secs()).unwrap_or(i64::MAX);
+        let before = now().saturating_sub(age);
+        if operations::any_finished(&mut *runner.store.read().await?, before).await? {
+            let mut tx = runner.store.write().await?;
+            operations::forget_finished(&mut tx, before).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Operations {
+    /// Lets a stuck operation go on in its direction, in the background.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(super) async fn again(&self, id: OperationId) -> Result<()> {
+        let Some(hold) = self.runner.drivers.hold(id, None) else { return Ok(()) };
+        tracing::info!(operation = %id, "trying a stuck operation again");
+        match self.runner.direct(id, OnRestart::Unwind).await {
+            Ok(()) => self.drive_held(hold),
+            // One that this version cannot read must not keep the others from their rest.
+            Err(error @ Error::Record(_)) => {
+                tracing::error!(operation = %id, %error, "left as it is");
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 }

@@ -188,14 +188,18 @@ impl CreateVolume {
         if eligible.is_empty() {
             return Err(combined("No eligible cluster for volume", errors));
         }
+        // Nodes that are unwell are used only when there is no other way in any cluster.
         let mut errors = vec![];
-        for cluster in eligible {
-            let volume = self.in_cluster(cluster, planning);
-            let request = placement_request(&volume, self.size.to_kib(), 0, planning)?;
-            match place(tx, cluster, &request).await {
-                Ok(placement) => return Ok((volume, placement)),
-                Err(Error::Placement(refusal)) => errors.push((cluster, no_space(refusal))),
-                Err(error) => return Err(error),
+        for avoid in planning.avoids(tx).await? {
+            errors.clear();
+            for &cluster in &eligible {
+                let volume = self.in_cluster(cluster, planning);
+                let request = placement_request(&volume, self.size.to_kib(), 0, &avoid, planning)?;
+                match place(tx, cluster, &request).await {
+                    Ok(placement) => return Ok((volume, placement)),
+                    Err(Error::Placement(refusal)) => errors.push((cluster, no_space(refusal))),
+                    Err(error) => return Err(error),
+                }
             }
         }
         Err(combined("Unable to create volume on any cluster:", errors))
@@ -224,6 +228,9 @@ fn combined(headline: &str, mut errors: Vec<(ClusterId, Error)>) -> Error {
 impl Operation for CreateVolume {
     fn claims(&self) -> Vec<String> {
         vec![format!("volume/{}", self.volume)]
+    }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Add volume", self.volume.to_string()))
     }
     fn attempt(&self) -> &'static str {
         "Failed to allocate new volume"
@@ -255,6 +262,7 @@ impl Operation for CreateVolume {
                 bricks: addresses(&bricks),
                 options: volume.options,
             },
+            nodes: bricks.iter().map(|b| (b.peer.clone(), b.node)).collect(),
         };
         Ok(vec![create_steps(&bricks, self.gid), vec![Step::CreateVolume(gluster)]])
     }

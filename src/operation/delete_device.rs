@@ -31,6 +31,9 @@ impl Operation for DeleteDevice {
     fn claims(&self) -> Vec<String> {
         vec![format!("device/{}", self.device)]
     }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Delete device", self.device.to_string()))
+    }
 
     async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
         let device = devices::get_settled(tx, self.device).await?;

@@ -29,6 +29,9 @@ impl Operation for DeleteNode {
     fn claims(&self) -> Vec<String> {
         vec![format!("node/{}", self.node)]
     }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Delete node", self.node.to_string()))
+    }
 
     async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
         let node = nodes::get_settled(tx, self.node).await?;

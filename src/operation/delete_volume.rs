@@ -33,6 +33,9 @@ impl Operation for DeleteVolume {
     fn claims(&self) -> Vec<String> {
         vec![format!("volume/{}", self.volume)]
     }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Delete volume", self.volume.to_string()))
+    }
     fn attempt(&self) -> &'static str {
         "Failed to set up volume delete"
     }

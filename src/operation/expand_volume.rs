@@ -9,7 +9,11 @@ use crate::{
     api::volume::VolumeExpandRequest,
     domain::{Gib, VolumeId},
     error::{Error, Result},
-    store::{WriteTx, bricks, volumes},
+    placement::Placement,
+    store::{
+        WriteTx, bricks,
+        volumes::{self, Volume},
+    },
     validate::{self, Problems},
 };
 use serde::{Deserialize, Serialize};
@@ -34,9 +38,33 @@ impl ExpandVolume {
     }
 }
 
+impl ExpandVolume {
+    /// Nodes that are unwell are used only when there is no other way.
+    async fn find_place(
+        &self,
+        tx: &mut WriteTx,
+        volume: &Volume,
+        existing: usize,
+        planning: &Planning<'_>,
+    ) -> Result<Placement> {
+        let mut refused = Err(Error::InUse);
+        for avoid in planning.avoids(tx).await? {
+            let request = placement_request(volume, self.by.to_kib(), existing, &avoid, planning)?;
+            refused = place(tx, volume.cluster, &request).await;
+            if !matches!(refused, Err(Error::Placement(_))) {
+                break;
+            }
+        }
+        refused
+    }
+}
+
 impl Operation for ExpandVolume {
     fn claims(&self) -> Vec<String> {
         vec![format!("volume/{}", self.volume)]
+    }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Expand volume", self.volume.to_string()))
     }
     fn attempt(&self) -> &'static str {
         "Failed to allocate volume expansion"
@@ -54,8 +82,7 @@ impl Operation for ExpandVolume {
             return Err(Error::InUse);
         }
         let have = bricks::of_volume(tx, self.volume).await?;
-        let request = placement_request(&volume, self.by.to_kib(), have.len(), planning)?;
-        let placement = place(tx, volume.cluster, &request).await?;
+        let placement = self.find_place(tx, &volume, have.len(), planning).await?;
         let new = add_bricks(tx, self.volume, &placement, planning.id).await?;
         let (id, name, pool) =
             (volume.id, volume.name.clone(), pool(tx, volume.cluster, &have).await?);

@@ -17,6 +17,12 @@ pub(crate) struct Record {
     pub(crate) operation: Any,
     pub(crate) state: OpState,
     pub(crate) attempt: i64,
+    /// When it was accepted, seconds since 1970.
+    pub(crate) created_at: i64,
+    /// When it is tried again, if it is stuck.
+    pub(crate) retry_at: Option<i64>,
+    /// Tries in vain since it got stuck first.
+    pub(crate) tries: u32,
     pub(crate) avoid: BTreeSet<NodeId>,
     pub(crate) steps: Vec<StepRecord>,
     pub(crate) error: Option<String>,
@@ -29,6 +35,8 @@ pub(crate) struct StepRecord {
     pub(crate) step: Step,
     pub(crate) state: StepState,
     pub(crate) output: Output,
+    /// Since when it is in that state, seconds since 1970.
+    pub(crate) since: i64,
 }
 
 /// What is to happen now.
@@ -102,10 +110,12 @@ impl Record {
                     None => Output::Nothing,
                     Some(text) => serde_json::from_str(text).map_err(|e| unknown("output", e))?,
                 },
+                since: step.changed_at,
             });
         }
-        let OperationRow { id, state, attempt, avoid, error, .. } = row;
-        Ok(Self { id, operation, state, attempt, avoid, steps, error })
+        let OperationRow { id, state, attempt, created_at, retry_at, tries, avoid, error, .. } =
+            row;
+        Ok(Self { id, operation, state, attempt, created_at, retry_at, tries, avoid, steps, error })
     }
 }
 
@@ -131,12 +141,16 @@ mod tests {
             },
             state: *state,
             output: Output::Nothing,
+            since: 0,
         };
         Record {
             id: OperationId::random(),
             operation: Any::DeleteVolume(DeleteVolume::new(crate::domain::VolumeId::random())),
             state,
             attempt: 1,
+            created_at: 0,
+            retry_at: None,
+            tries: 0,
             avoid: BTreeSet::new(),
             steps: steps.iter().map(step).collect(),
             error: None,

@@ -10,14 +10,19 @@
 //! ```
 mod add_device;
 mod add_node;
+mod cancel;
+mod clean_up;
 mod cleaner;
 mod create_volume;
 mod delete_device;
 mod delete_node;
 mod delete_volume;
+mod drivers;
 mod expand_volume;
 mod journal;
+mod overview;
 mod planning;
+mod queue;
 mod resync_device;
 mod runner;
 mod set_device_state;
@@ -28,6 +33,7 @@ mod step;
 
 pub use add_device::AddDevice;
 pub use add_node::AddNode;
+pub use clean_up::CleanUp;
 pub use create_volume::CreateVolume;
 pub use delete_device::DeleteDevice;
 pub use delete_node::DeleteNode;
@@ -41,7 +47,7 @@ pub use settings::Settings;
 pub use start::{Operations, Queued};
 
 use crate::{
-    domain::{NodeId, OperationId},
+    domain::{Hostname, NodeId, OperationId},
     error::Result,
     node::Nodes,
     store::{Store, WriteTx},
@@ -59,14 +65,19 @@ pub(crate) struct Planning<'a> {
     pub(crate) id: OperationId,
     /// Limits and defaults of the configuration.
     pub(crate) settings: &'a Settings,
-    /// Nodes that failed in an earlier attempt.
+    /// Nodes that failed in an earlier attempt: not used.
     pub(crate) avoid: &'a BTreeSet<NodeId>,
+    /// Hosts that are unwell: not used if there is any other way.
+    pub(crate) unwell: &'a BTreeSet<Hostname>,
 }
 
 /// One thing the product can do to nodes or to what it knows of them.
 pub(crate) trait Operation: Send + Sync {
     /// Resources that nobody else may change meanwhile.
     fn claims(&self) -> Vec<String>;
+
+    /// What it does to which object, in Heketi's words where there are any (api.md 13).
+    fn subject(&self) -> Option<(&'static str, String)>;
 
     /// Words before the cause when it is refused with status 500, or none.
     fn attempt(&self) -> &'static str {
@@ -129,6 +140,9 @@ macro_rules! operations {
             fn claims(&self) -> Vec<String> {
                 match self { $(Self::$name(op) => op.claims()),* }
             }
+            fn subject(&self) -> Option<(&'static str, String)> {
+                match self { $(Self::$name(op) => op.subject()),* }
+            }
             fn attempt(&self) -> &'static str {
                 match self { $(Self::$name(op) => op.attempt()),* }
             }
@@ -178,4 +192,5 @@ operations! {
     CreateVolume = "create-volume",
     ExpandVolume = "expand-volume",
     DeleteVolume = "delete-volume",
+    CleanUp = "clean-up",
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{
-        BrickId, ClusterId, Durability, Hostname, Kib, OperationId, State, VolumeId,
+        BrickId, ClusterId, Durability, Hostname, Kib, NodeId, OperationId, State, VolumeId,
         option::Steering,
     },
     error::{Error, Result},
@@ -18,11 +18,29 @@ use crate::{
     store::{
         WriteTx,
         bricks::{self, Brick, NewBrick},
-        nodes, view,
+        nodes::{self, NameKind},
+        view,
         volumes::Volume,
     },
 };
 use sqlx::SqliteConnection;
+use std::collections::BTreeSet;
+
+impl Planning<'_> {
+    /// The nodes to leave out, the better choice first: those that failed in an earlier attempt
+    /// and those that are unwell; then only the former, since the latter may have recovered.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(super) async fn avoids(&self, tx: &mut WriteTx) -> Result<Vec<BTreeSet<NodeId>>> {
+        let mut both = self.avoid.clone();
+        for host in self.unwell {
+            both.extend(nodes::by_name(tx, NameKind::Manage, host).await?);
+        }
+        let once = both == *self.avoid;
+        Ok(if once { vec![both] } else { vec![both, self.avoid.clone()] })
+    }
+}
 
 /// The request to the placement for so much of a volume.
 ///
@@ -32,6 +50,7 @@ pub(super) fn placement_request(
     volume: &Volume,
     size: Kib,
     existing_bricks: usize,
+    avoid: &BTreeSet<NodeId>,
     planning: &Planning<'_>,
 ) -> Result<placement::Request> {
     let steering = Steering::of(&volume.options);
@@ -59,7 +78,7 @@ pub(super) fn placement_request(
             strict_zones,
             tag_match: tag_match.map_err(|e| Error::Refused(e.to_string()))?,
         },
-        avoid: planning.avoid.clone(),
+        avoid: avoid.clone(),
         seed: volume.id.as_u128(),
     })
 }
@@ -134,6 +153,9 @@ pub(super) fn addresses(bricks: &[Brick]) -> Vec<BrickAddress> {
     bricks.iter().map(address).collect()
 }
 
+/// As many ways into a pool are enough, and all of them are asked before a volume is called gone.
+const MOST_VIA: usize = 12;
+
 /// The cluster's gluster pool, reached through these nodes first, then through any other that is
 /// online, then through the rest: being offline only keeps new bricks away.
 ///
@@ -152,6 +174,9 @@ pub(super) async fn pool(
     for host in hosts {
         if !via.contains(host) {
             via.push(host.clone());
+        }
+        if via.len() == MOST_VIA {
+            break;
         }
     }
     Ok(Pool { cluster, via })

@@ -29,6 +29,9 @@ impl Operation for ResyncDevice {
     fn claims(&self) -> Vec<String> {
         vec![format!("device/{}", self.device)]
     }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Resync device", self.device.to_string()))
+    }
 
     async fn reserve(&self, tx: &mut WriteTx, _: &Planning<'_>) -> Result<Plan> {
         let device = devices::get_settled(tx, self.device).await?;

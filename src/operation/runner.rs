@@ -5,24 +5,21 @@
 //! ```
 use super::{
     Operation, Planning, Settings,
+    drivers::{Drivers, Hold},
     journal::{Next, Record},
     step::{Output, Way},
 };
 use crate::{
-    domain::OperationId,
+    domain::{NodeId, OperationId},
     error::{Error, Result},
     node::{NodeError, Nodes},
     store::{
-        Store, WriteTx,
+        Store, WriteTx, now,
         operations::{self, OpState, StepState},
     },
 };
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::task::JoinSet;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// What to do with an operation that a restart found before its point of no return.
@@ -43,20 +40,10 @@ pub(super) struct Runner {
     pub(super) settings: Arc<Settings>,
     /// Cancelled when the server is to end: steps that run are waited for, no more are begun.
     pub(super) ending: CancellationToken,
-    /// Operations that somebody drives at present: nobody else does.
-    pub(super) driven: Arc<Mutex<HashSet<OperationId>>>,
-}
-
-/// The right to drive an operation, until it is dropped.
-pub(super) struct Hold {
-    id: OperationId,
-    driven: Arc<Mutex<HashSet<OperationId>>>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-    }
+    /// Who drives what.
+    pub(super) drivers: Drivers,
+    /// An operation may have got stuck: the cleaner has something to look forward to.
+    pub(super) stuck: Arc<Notify>,
 }
 
 impl Runner {
@@ -67,17 +54,17 @@ impl Runner {
     ///
     /// # Cancel safety
     /// Dropping the future is like a crash: the next drive goes on from the record.
-    pub(super) async fn drive(&self, id: OperationId) -> Result<Option<Record>> {
+    async fn drive(&self, hold: &mut Hold) -> Result<()> {
         loop {
-            let Some(record) = self.load(id).await? else { return Ok(None) };
+            let Some(record) = self.load(hold.id).await? else { return Ok(()) };
             let next = record.next();
             if next == Next::Rest || self.ending.is_cancelled() {
-                return Ok(Some(record));
+                return Ok(());
             }
             match next {
                 Next::Rest => {}
                 Next::Abandon => self.finish(&record, OpState::Failed, Some(ABANDONED)).await?,
-                Next::Run(steps) => self.run(&record, &steps).await?,
+                Next::Run(steps) => self.run(hold, &record, &steps).await?,
                 Next::Undo(steps) => self.undo(&record, &steps).await?,
                 Next::Commit => self.commit(&record).await?,
                 Next::Release => self.release(&record).await?,
@@ -85,18 +72,12 @@ impl Runner {
         }
     }
 
-    /// Takes the right to drive the operation; none while somebody else has it.
-    pub(super) fn hold(&self, id: OperationId) -> Option<Hold> {
-        let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
-        driven.insert(id).then(|| Hold { id, driven: self.driven.clone() })
-    }
-
     /// Drives until the operation rests or the server ends. When the database fails, the operation
     /// waits for better times: its record says where it is.
-    pub(super) async fn drive_to_rest(&self, hold: Hold) {
+    pub(super) async fn drive_to_rest(&self, mut hold: Hold) {
         let id = hold.id;
         let mut pause = Duration::from_millis(500);
-        while let Err(error) = self.drive(id).await {
+        while let Err(error) = self.drive(&mut hold).await {
             tracing::error!(operation = %id, %error, "the operation cannot go on");
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -113,19 +94,36 @@ impl Runner {
 
     /// Steps of one stage, side by side. All of them are waited for, also when one fails: nobody
     /// could say how far the others got.
-    async fn run(&self, record: &Record, steps: &[usize]) -> Result<()> {
-        self.mark(record, steps, StepState::Running).await?;
+    async fn run(&self, hold: &mut Hold, record: &Record, steps: &[usize]) -> Result<()> {
+        if !self.begin(record, steps).await? {
+            return Ok(());
+        }
         let mut work = JoinSet::new();
         for &seq in steps {
-            let (step, nodes) = (record.steps[seq].step.clone(), self.nodes.clone());
+            let (step, nodes) = (record.steps[seq].step.clone(), self.nodes_of(record));
             // A step that can be taken back is only repeated when its end is unknown; one that
             // cannot is tried with patience.
             let waits = self.patience(step.way() == Way::Reversible);
-            work.spawn(async move { (seq, attempts(&waits, || step.run(&nodes)).await) });
+            work.spawn(async move { (seq, attempts(&nodes, &waits, || step.run(&nodes)).await) });
         }
         let mut first_error = None;
         let mut untouched = vec![];
-        while let Some(joined) = work.join_next().await {
+        let slow = tokio::time::sleep(self.settings.lends_after);
+        tokio::pin!(slow);
+        let mut lent = false;
+        loop {
+            let joined = tokio::select! {
+                joined = work.join_next() => joined,
+                // What runs is left alone, as in a crash; undoing waits for it on its node.
+                () = hold.called_off.cancelled() => return Ok(()),
+                // Who waits for a node does not keep others from theirs.
+                () = &mut slow, if !lent => {
+                    lent = true;
+                    hold.lend();
+                    continue;
+                }
+            };
+            let Some(joined) = joined else { break };
             match joined {
                 Ok((seq, Ok(output))) => {
                     self.step_ended(record, seq, StepState::Done, &output).await?;
@@ -137,7 +135,8 @@ impl Runner {
                     if error.is_without_effect() || (!started && fresh) {
                         untouched.push(seq);
                     }
-                    first_error.get_or_insert((Some(seq), error.to_string()));
+                    let blamed = record.steps[seq].step.blames(&error);
+                    first_error.get_or_insert((blamed, error.to_string()));
                 }
                 Err(error) => {
                     tracing::error!(operation = %record.id, %error, "step panicked");
@@ -148,10 +147,10 @@ impl Runner {
         }
         match first_error {
             None => Ok(()),
-            Some((seq, error)) => {
+            Some((blamed, error)) => {
                 let begun: Vec<_> =
                     steps.iter().copied().filter(|seq| !untouched.contains(seq)).collect();
-                self.turn_back(record, &begun, &untouched, (seq, &error)).await
+                self.turn_back(record, &begun, &untouched, (blamed, &error)).await
             }
         }
     }
@@ -165,32 +164,48 @@ impl Runner {
         record: &Record,
         begun: &[usize],
         untouched: &[usize],
-        (failed, error): (Option<usize>, &str),
+        (blamed, error): (Option<NodeId>, &str),
     ) -> Result<()> {
         let mut after = record.clone();
         for &seq in begun {
             after.steps[seq].state = StepState::Running;
         }
-        let state = if after.past_pivot() { OpState::Stuck } else { OpState::Unwinding };
         let mut tx = self.store.write().await?;
         for &seq in untouched {
             operations::set_step(&mut tx, record.id, seq, StepState::Planned, None).await?;
         }
-        operations::set_state(&mut tx, record.id, state, Some(error)).await?;
-        if let Some(node) = failed.and_then(|seq| record.steps[seq].step.node()) {
+        if after.past_pivot() {
+            self.stick(&mut tx, record, error).await?;
+        } else {
+            operations::set_state(&mut tx, record.id, OpState::Unwinding, Some(error)).await?;
+        }
+        if let Some(node) = blamed {
             let mut avoid = record.avoid.clone();
             avoid.insert(node);
             operations::set_avoid(&mut tx, record.id, &avoid).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        self.stuck.notify_one();
+        Ok(())
+    }
+
+    /// It can go neither way now, and will be tried again: ever more seldom, but at once when a
+    /// node comes back.
+    async fn stick(&self, tx: &mut WriteTx, record: &Record, error: &str) -> Result<()> {
+        let again = self.settings.cleaner.map(|(first, longest)| {
+            let doubled = 2_u32.saturating_pow(record.tries);
+            let pause = first.saturating_mul(doubled).min(longest.max(first));
+            now().saturating_add(i64::try_from(pause.as_secs()).unwrap_or(i64::MAX))
+        });
+        operations::stick(tx, record.id, error, again).await
     }
 
     async fn undo(&self, record: &Record, steps: &[usize]) -> Result<()> {
         let mut work = JoinSet::new();
         for &seq in steps {
-            let (step, nodes) = (record.steps[seq].step.clone(), self.nodes.clone());
+            let (step, nodes) = (record.steps[seq].step.clone(), self.nodes_of(record));
             let waits = self.patience(false);
-            work.spawn(async move { (seq, attempts(&waits, || step.undo(&nodes)).await) });
+            work.spawn(async move { (seq, attempts(&nodes, &waits, || step.undo(&nodes)).await) });
         }
         let mut failed = None;
         while let Some(joined) = work.join_next().await {
@@ -209,17 +224,28 @@ impl Runner {
                 }
             }
         }
-        let Some(undo_error) = failed else { return Ok(()) };
-        // Both causes are kept: why it was taken back, and why that did not work.
+        match failed {
+            None => Ok(()),
+            Some(error) => self.stick_unwinding(record, &error).await,
+        }
+    }
+
+    /// Both causes are kept: why it was taken back, and why that did not work.
+    async fn stick_unwinding(&self, record: &Record, error: &str) -> Result<()> {
         let cause = record.error.as_deref().unwrap_or("unknown");
-        let both = format!("{cause}; taking it back failed as well: {undo_error}");
+        let cause = cause.split(BOTH).next().unwrap_or_default();
         let mut tx = self.store.write().await?;
-        operations::set_state(&mut tx, record.id, OpState::Stuck, Some(&both)).await?;
-        tx.commit().await
+        self.stick(&mut tx, record, &format!("{cause}{BOTH}{error}")).await?;
+        tx.commit().await?;
+        self.stuck.notify_one();
+        Ok(())
     }
 
     async fn commit(&self, record: &Record) -> Result<()> {
         let mut tx = self.store.write().await?;
+        if operations::state(&mut tx, record.id).await? != Some(OpState::Running) {
+            return Ok(());
+        }
         match record.operation.commit(&mut tx, record).await {
             Ok(()) => {}
             Err(error @ Error::Store(_)) => return Err(error),
@@ -238,11 +264,20 @@ impl Runner {
 
     /// Takes the pending rows back, and begins anew elsewhere if the operation may.
     async fn release(&self, record: &Record) -> Result<()> {
+        if let Err(error) = self.certify(record).await {
+            tracing::warn!(operation = %record.id, %error, "not certain to be taken back");
+            return self.stick_unwinding(record, &error.to_string()).await;
+        }
+        let unwell = self.nodes.health().unwell();
         let mut tx = self.store.write().await?;
         record.operation.release(&mut tx, record).await?;
         if record.deserves_another_attempt(&self.settings) {
-            let planning =
-                Planning { id: record.id, settings: &self.settings, avoid: &record.avoid };
+            let planning = Planning {
+                id: record.id,
+                settings: &self.settings,
+                avoid: &record.avoid,
+                unwell: &unwell,
+            };
             match plan(&mut tx, &record.operation, &planning).await {
                 Ok(()) => {
                     operations::next_attempt(&mut tx, record.id).await?;
@@ -266,6 +301,16 @@ impl Runner {
         Ok(())
     }
 
+    /// Asks once more whether everything that was begun is gone for good, now that nothing is left
+    /// that a late command could build upon.
+    async fn certify(&self, record: &Record) -> Result<(), NodeError> {
+        let nodes = self.nodes_of(record);
+        for undone in record.steps.iter().filter(|s| s.state == StepState::Undone) {
+            undone.step.certify(&nodes).await?;
+        }
+        Ok(())
+    }
+
     async fn finish(&self, record: &Record, state: OpState, error: Option<&str>) -> Result<()> {
         let mut tx = self.store.write().await?;
         operations::set_state(&mut tx, record.id, state, error).await?;
@@ -273,12 +318,22 @@ impl Runner {
         tx.commit().await
     }
 
-    async fn mark(&self, record: &Record, steps: &[usize], state: StepState) -> Result<()> {
+    /// Writes down that these steps are about to run; false when the operation was turned
+    /// meanwhile, so that they must not.
+    async fn begin(&self, record: &Record, steps: &[usize]) -> Result<bool> {
         let mut tx = self.store.write().await?;
-        for &seq in steps {
-            operations::set_step(&mut tx, record.id, seq, state, None).await?;
+        if operations::state(&mut tx, record.id).await? != Some(OpState::Running) {
+            return Ok(false);
         }
-        tx.commit().await
+        for &seq in steps {
+            operations::set_step(&mut tx, record.id, seq, StepState::Running, None).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    fn nodes_of(&self, record: &Record) -> Nodes {
+        self.nodes.of(record.id, &self.ending)
     }
 
     async fn step_ended(
@@ -330,6 +385,8 @@ impl Runner {
 /// Why an operation was taken back that had done nothing wrong.
 const INTERRUPTED: &str = "The server was restarted while this operation was running. \
      What it had done was taken back; please try again.";
+/// Between the two causes of an operation that could not be taken back.
+const BOTH: &str = "; taking it back failed as well: ";
 /// Why an accepted operation never began.
 const ABANDONED: &str =
     "The server was restarted before this operation began. Nothing was done; please try again.";
@@ -377,8 +434,13 @@ struct Failure {
     started: bool,
 }
 
-/// Tries once, and once more after each wait. What the state of a node forbids is not repeated.
-async fn attempts<F>(waits: &[Wait], mut work: impl FnMut() -> F) -> Result<Output, Failure>
+/// Tries once, and once more after each wait, unless the server is to end meanwhile. What the state
+/// of a node forbids is not repeated.
+async fn attempts<F>(
+    nodes: &Nodes,
+    waits: &[Wait],
+    mut work: impl FnMut() -> F,
+) -> Result<Output, Failure>
 where
     F: Future<Output = Result<Output, NodeError>>,
 {
@@ -393,9 +455,10 @@ where
         let in_doubt = matches!(error, NodeError::InDoubt { .. });
         let refused = matches!(error, NodeError::Refused(_));
         match waits.next() {
-            Some(wait) if !refused && (in_doubt || !wait.only_in_doubt) => {
-                tokio::time::sleep(wait.time).await;
-            }
+            Some(wait)
+                if !refused
+                    && (in_doubt || !wait.only_in_doubt)
+                    && nodes.pause(wait.time).await => {}
             _ => return Err(Failure { error, started }),
         }
     }

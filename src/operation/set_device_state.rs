@@ -29,6 +29,9 @@ impl Operation for SetDeviceState {
     fn claims(&self) -> Vec<String> {
         vec![format!("device/{}", self.device)]
     }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Set state of device", self.device.to_string()))
+    }
     fn throttled(&self) -> bool {
         self.to == State::Failed
     }

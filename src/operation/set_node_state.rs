@@ -48,6 +48,9 @@ impl Operation for SetNodeState {
     fn claims(&self) -> Vec<String> {
         vec![format!("node/{}", self.node)]
     }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        Some(("Set state of node", self.node.to_string()))
+    }
     fn throttled(&self) -> bool {
         self.to == State::Failed
     }

@@ -23,13 +23,18 @@ pub struct Settings {
     pub create_retries: i64,
     /// Spread data over new bricks after an expansion.
     pub rebalance: bool,
-    /// Operations in flight before clients are asked to come back later.
+    /// Operations at work at the same time; those that come later wait for their turn.
     pub max_in_flight: usize,
+    /// Operations that wait for their turn before clients are asked to come back later.
+    pub max_waiting: usize,
+    /// An operation that waits for nodes for so long lends its place in flight to the next.
+    pub lends_after: Duration,
     /// Waits between tries of a step that must not fail; as many tries as waits, and one more.
     pub patience: Vec<Duration>,
     /// How long the answer of a finished operation stays readable.
     pub keep_results: Duration,
-    /// First run and rhythm of the cleaner; none switches it off.
+    /// When a stuck operation is tried again for the first time, and the longest pause between two
+    /// later tries, which double; none when they are only tried on demand and at each start.
     pub cleaner: Option<(Duration, Duration)>,
 }
 
@@ -47,6 +52,9 @@ impl Default for Settings {
             create_retries: 4,
             rebalance: true,
             max_in_flight: 8,
+            // A burst of a hundred claims, twice.
+            max_waiting: 200,
+            lends_after: Duration::from_secs(10),
             patience: vec![Duration::from_secs(1), Duration::from_secs(4)],
             keep_results: Duration::from_hours(24),
             cleaner: Some((Duration::from_mins(1), Duration::from_hours(1))),

@@ -2,6 +2,8 @@
 use super::{
     Any, OnRestart, Operation, Planning, Settings,
     cleaner::Cleaner,
+    drivers::{Drivers, Hold},
+    queue::{Queue, Ticket},
     runner::{self, Runner},
 };
 use crate::{
@@ -13,21 +15,15 @@ use crate::{
         operations::{self, OpState},
     },
 };
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::BTreeSet, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Everything that can be started, and what is running.
 #[derive(Clone)]
 pub struct Operations {
-    runner: Runner,
+    pub(super) runner: Runner,
     tasks: TaskTracker,
-    in_flight: Arc<AtomicUsize>,
+    queue: Queue,
 }
 
 /// What `/queue/{id}` answers.
@@ -41,26 +37,26 @@ pub enum Queued {
     Failed(String),
 }
 
-/// A place among the operations in flight; free again when dropped.
-struct Slot(Arc<AtomicUsize>);
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 impl Operations {
     /// Nothing runs yet.
     #[must_use]
     pub fn new(store: Store, nodes: Nodes, settings: Settings) -> Self {
+        let queue = Queue::new(settings.max_in_flight, settings.max_waiting);
         let runner = Runner {
             store,
             nodes,
             settings: Arc::new(settings),
             ending: CancellationToken::new(),
-            driven: Arc::default(),
+            drivers: Drivers::default(),
+            stuck: Arc::default(),
         };
-        Self { runner, tasks: TaskTracker::new(), in_flight: Arc::default() }
+        Self { runner, tasks: TaskTracker::new(), queue }
+    }
+
+    /// The nodes that operations work on.
+    #[must_use]
+    pub fn nodes(&self) -> &Nodes {
+        &self.runner.nodes
     }
 
     /// Accepts an operation and starts to work on it; the id names its queue entry.
@@ -75,8 +71,8 @@ impl Operations {
         if self.runner.ending.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        let slot = match self.slot(&operation) {
-            Ok(slot) => slot,
+        let ticket = match operation.throttled().then(|| self.queue.enter()).transpose() {
+            Ok(ticket) => ticket,
             Err(busy) => return Err(self.fault_of(&operation).await?.unwrap_or(busy)),
         };
         let id = OperationId::random();
@@ -86,7 +82,10 @@ impl Operations {
             let attempt = operation.attempt();
             this.accept(id, &mut operation).await.map_err(|e| explained(e, attempt, id))?;
             tracing::info!(operation = %id, kind = operation.kind(), "operation started");
-            this.drive(id, slot);
+            match operation {
+                Any::CleanUp(request) => this.clean_up_as(id, request),
+                _ => this.drive(id, ticket),
+            }
             Ok(())
         });
         match accepted.await {
@@ -97,13 +96,14 @@ impl Operations {
 
     async fn accept(&self, id: OperationId, operation: &mut Any) -> Result<()> {
         let Runner { store, nodes, settings, .. } = &self.runner;
+        let unwell = nodes.health().unwell();
         let mut tx = store.write().await?;
         let params = serde_json::to_string(operation)?;
         operations::insert(&mut tx, id, operation.kind(), &params).await?;
         for resource in operation.claims() {
             claims::take(&mut tx, &resource, id).await?;
         }
-        let planning = Planning { id, settings, avoid: &BTreeSet::new() };
+        let planning = Planning { id, settings, avoid: &BTreeSet::new(), unwell: &unwell };
         if !operation.looks() {
             runner::plan(&mut tx, operation, &planning).await?;
             return tx.commit().await;
@@ -125,34 +125,36 @@ impl Operations {
         planned
     }
 
-    fn slot(&self, operation: &Any) -> Result<Option<Slot>> {
-        if !operation.throttled() {
-            return Ok(None);
-        }
-        let limit = self.runner.settings.max_in_flight;
-        let take = |n: usize| (n < limit).then_some(n + 1);
-        match self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
-            Ok(_) => Ok(Some(Slot(self.in_flight.clone()))),
-            Err(_) => Err(Error::Busy),
-        }
-    }
-
     /// What is wrong with the request itself, whether or not there is room for it now: clients are
     /// told that first (api.md 5.2). The plan that comes of looking is thrown away.
     async fn fault_of(&self, operation: &Any) -> Result<Option<Error>> {
         let Runner { store, settings, .. } = &self.runner;
-        let planning = Planning { id: OperationId::random(), settings, avoid: &BTreeSet::new() };
+        let (id, none) = (OperationId::random(), BTreeSet::new());
+        let planning = Planning { id, settings, avoid: &BTreeSet::new(), unwell: &none };
         let mut tx = store.write().await?;
         let planned = operation.reserve(&mut tx, &planning).await;
         Ok(planned.err().filter(|error| error.status() < 500))
     }
 
-    fn drive(&self, id: OperationId, slot: Option<Slot>) {
+    /// Sees to it that somebody drives the operation: when it is its turn, if it has a ticket.
+    pub(super) fn drive(&self, id: OperationId, ticket: Option<Ticket>) {
+        // Held from now on: nobody sees the operation without a driver.
+        if let Some(hold) = self.runner.drivers.hold(id, ticket) {
+            self.drive_held(hold);
+        }
+    }
+
+    /// Runs until the server ends, and is waited for then.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+
+    pub(super) fn drive_held(&self, mut hold: Hold) {
         let runner = self.runner.clone();
         self.tasks.spawn(async move {
-            let _slot = slot;
-            if let Some(hold) = runner.hold(id) {
-                runner.drive_to_rest(hold).await;
+            tokio::select! {
+                () = hold.turn() => runner.drive_to_rest(hold).await,
+                () = runner.ending.cancelled() => {}
             }
         });
     }
@@ -160,11 +162,15 @@ impl Operations {
     /// Brings everything to rest that an earlier server left, and starts the cleaner.
     ///
     /// Returns when all directions are set; the work itself goes on in the background. Claims in
-    /// the database protect what is unfinished meanwhile.
+    /// the database protect what is unfinished meanwhile. Nothing is begun when nothing can be
+    /// written down.
     ///
     /// # Errors
     /// The database fails.
     pub async fn recover(&self, policy: OnRestart) -> Result<()> {
+        if self.runner.store.barred().is_some() {
+            return Ok(());
+        }
         let left = operations::unfinished(&mut *self.runner.store.read().await?).await?;
         if !left.is_empty() {
             tracing::warn!(count = left.len(), "operations of an earlier run are brought to rest");
@@ -179,10 +185,7 @@ impl Operations {
                 Err(error) => return Err(error),
             }
         }
-        if let Some((first, then)) = self.runner.settings.cleaner {
-            let cleaner = Cleaner { runner: self.runner.clone(), first, then };
-            self.tasks.spawn(cleaner.run());
-        }
+        self.tasks.spawn(Cleaner { operations: self.clone() }.run());
         Ok(())
     }
 

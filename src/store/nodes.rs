@@ -150,6 +150,17 @@ pub async fn of_cluster(db: &mut SqliteConnection, cluster: ClusterId) -> Result
     rows.iter().map(read).collect()
 }
 
+/// The nodes of all clusters that take new bricks.
+///
+/// # Errors
+/// The database fails.
+pub async fn online(db: &mut SqliteConnection) -> Result<Vec<Node>> {
+    let rows = sqlx::query(select!("WHERE n.state = 'online' AND n.pending_op IS NULL"))
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
 /// The node that has this name already.
 ///
 /// # Errors

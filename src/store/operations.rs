@@ -69,12 +69,20 @@ words! {
 pub struct OperationRow {
     /// Its identity, and that of its queue entry.
     pub id: OperationId,
+    /// What it does: its name in the journal.
+    pub kind: String,
+    /// When it was accepted, seconds since 1970.
+    pub created_at: i64,
+    /// When it is tried again, if it is stuck and anybody does that by itself.
+    pub retry_at: Option<i64>,
     /// JSON of the operation.
     pub params: String,
     /// Where it is.
     pub state: OpState,
     /// Number of the present attempt, from 1; the largest number when none may follow.
     pub attempt: i64,
+    /// Tries in vain since it got stuck first.
+    pub tries: u32,
     /// Nodes that failed in earlier attempts.
     pub avoid: BTreeSet<NodeId>,
     /// Why it failed or is stuck.
@@ -94,6 +102,8 @@ pub struct StepRow {
     pub state: StepState,
     /// JSON of what it found out, once it has ended.
     pub output: Option<String>,
+    /// Since when it is in that state, seconds since 1970.
+    pub changed_at: i64,
 }
 
 /// What a client that polls needs to know.
@@ -194,6 +204,40 @@ pub async fn set_state(
     Ok(())
 }
 
+/// Where the operation is; none when there is no such operation.
+///
+/// # Errors
+/// The database fails.
+pub async fn state(db: &mut SqliteConnection, id: OperationId) -> Result<Option<OpState>> {
+    let found = sqlx::query("SELECT state FROM operations WHERE id = ?")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    found.as_ref().map(|row| row::parsed(row, "state")).transpose()
+}
+
+/// The operation can go neither way; when it is to be tried again, if anybody does that by itself.
+///
+/// # Errors
+/// The database fails.
+pub async fn stick(
+    tx: &mut WriteTx,
+    id: OperationId,
+    error: &str,
+    retry_at: Option<i64>,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE operations SET state = 'stuck', error = ?, tries = tries + 1, retry_at = ? \
+         WHERE id = ?",
+    )
+    .bind(error)
+    .bind(retry_at)
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Puts the operation to rest: its claims are free, its result stays readable.
 ///
 /// # Errors
@@ -282,23 +326,29 @@ pub async fn set_step(
 /// # Errors
 /// The database fails.
 pub async fn load(db: &mut SqliteConnection, id: OperationId) -> Result<Option<OperationRow>> {
-    let found =
-        sqlx::query("SELECT id, params, state, attempt, avoid, error FROM operations WHERE id = ?")
-            .bind(id.to_string())
-            .fetch_optional(&mut *db)
-            .await?;
+    let found = sqlx::query(
+        "SELECT kind, params, state, attempt, tries, retry_at, avoid, error, created_at \
+         FROM operations WHERE id = ?",
+    )
+    .bind(id.to_string())
+    .fetch_optional(&mut *db)
+    .await?;
     let Some(found) = found else { return Ok(None) };
     let steps = sqlx::query(
-        "SELECT stage, step, state, output FROM operation_steps WHERE operation = ? ORDER BY seq",
+        "SELECT stage, step, state, output, changed_at FROM operation_steps WHERE operation = ? ORDER BY seq",
     )
     .bind(id.to_string())
     .fetch_all(db)
     .await?;
     Ok(Some(OperationRow {
         id,
+        kind: found.try_get("kind")?,
+        created_at: found.try_get("created_at")?,
+        retry_at: found.try_get("retry_at")?,
         params: found.try_get("params")?,
         state: row::parsed(&found, "state")?,
         attempt: found.try_get("attempt")?,
+        tries: found.try_get("tries")?,
         avoid: row::json(&found, "avoid")?,
         error: found.try_get("error")?,
         steps: steps.iter().map(step).collect::<Result<_>>()?,
@@ -311,6 +361,7 @@ fn step(row: &SqliteRow) -> Result<StepRow> {
         step: row.try_get("step")?,
         state: row::parsed(row, "state")?,
         output: row.try_get("output")?,
+        changed_at: row.try_get("changed_at")?,
     })
 }
 
@@ -347,10 +398,45 @@ pub async fn unfinished(db: &mut SqliteConnection) -> Result<Vec<OperationId>> {
 /// # Errors
 /// The database fails.
 pub async fn stuck(db: &mut SqliteConnection) -> Result<Vec<OperationId>> {
-    let rows = sqlx::query("SELECT id FROM operations WHERE state = 'stuck' ORDER BY rowid")
-        .fetch_all(db)
-        .await?;
+    stuck_until(db, i64::MAX).await
+}
+
+/// Stuck operations that are to be tried again by this time, and those that are tried only on
+/// demand if there is no end to it.
+///
+/// # Errors
+/// The database fails.
+pub async fn stuck_until(db: &mut SqliteConnection, time: i64) -> Result<Vec<OperationId>> {
+    let rows = sqlx::query(
+        "SELECT id FROM operations WHERE state = 'stuck' AND coalesce(retry_at, ?) <= ? \
+         ORDER BY rowid",
+    )
+    .bind(i64::MAX)
+    .bind(time)
+    .fetch_all(db)
+    .await?;
     rows.iter().map(|r| row::parsed(r, "id")).collect()
+}
+
+/// When the next stuck operation is to be tried again, if any is.
+///
+/// # Errors
+/// The database fails.
+pub async fn next_retry(db: &mut SqliteConnection) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar("SELECT min(retry_at) FROM operations WHERE state = 'stuck'")
+        .fetch_one(db)
+        .await?)
+}
+
+/// Whether any operation ended before this time.
+///
+/// # Errors
+/// The database fails.
+pub async fn any_finished(db: &mut SqliteConnection, before: i64) -> Result<bool> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM operations WHERE finished_at < ?)")
+        .bind(before)
+        .fetch_one(db)
+        .await?)
 }
 
 /// Forgets operations that ended before this time; how many.

@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 24] = [
+const ROUTES: [(&str, &str); 29] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -28,17 +28,25 @@ const ROUTES: [(&str, &str); 24] = [
     ("GET", "/volumes/{id}"),
     ("DELETE", "/volumes/{id}"),
     ("POST", "/volumes/{id}/expand"),
+    ("GET", "/operations"),
+    ("GET", "/operations/pending"),
+    ("POST", "/operations/pending/cleanup"),
+    ("GET", "/operations/pending/{id}"),
+    ("DELETE", "/operations/pending/{id}"),
     ("GET", "/admin"),
     ("POST", "/admin"),
 ];
 
 /// Routes without a recorded success, and the file whose tests stand in for it.
-const UNRECORDED: [(&str, &str, &str); 6] = [
+const UNRECORDED: [(&str, &str, &str); 9] = [
     ("POST", "/clusters/{id}/flags", include_str!("../routes/clusters.rs")),
     ("DELETE", "/clusters/{id}", include_str!("../routes/clusters.rs")),
     ("DELETE", "/nodes/{id}", include_str!("../routes/nodes.rs")),
     ("DELETE", "/devices/{id}", include_str!("../routes/devices.rs")),
     ("DELETE", "/volumes/{id}", include_str!("../routes/volumes/delete.rs")),
+    ("POST", "/operations/pending/cleanup", include_str!("../routes/operations.rs")),
+    ("GET", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
+    ("DELETE", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
     ("POST", "/admin", include_str!("../routes/admin.rs")),
 ];
 

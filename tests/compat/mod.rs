@@ -37,9 +37,7 @@ impl Exchange {
         const HOSTING: &str = "5bb0168f9b15e05191da5521a7dcdbab";
         const CLONE: &str = "630be5a5bb48627f518bb49f749aae83";
         let about = |words: &str| self.path.contains(words) || self.response.contains(words);
-        if self.path.starts_with("/operations") {
-            Some("the list of operations")
-        } else if self.path.starts_with("/db/") {
+        if self.path.starts_with("/db/") {
             Some("dump and check of the database")
         } else if self.path.starts_with("/internal/") {
             Some("log levels")

@@ -38,7 +38,7 @@ struct Troubled {
 }
 
 /// All commands of an operation in which nothing goes wrong: host and words.
-fn commands(scenario: &Scenario) -> Vec<(String, String)> {
+pub fn commands(scenario: &Scenario) -> Vec<(String, String)> {
     let site = scenario.base().site();
     let server = site.start_with(None, Trouble::None, once());
     server.perform(scenario.operation());
@@ -173,7 +173,7 @@ fn the_cleaner_finishes_what_is_stuck() {
         if !stuck {
             return Ok(());
         }
-        let soon = Duration::from_millis(1);
+        let soon = Duration::from_millis(5);
         let mut settings = super::site::settings();
         // Recovery of its own is kept out: the node is gone until the cleaner comes.
         settings.cleaner = Some((soon, soon));

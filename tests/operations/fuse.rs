@@ -38,6 +38,11 @@ pub enum Trouble {
     BrokenOn(String, &'static str),
     /// Commands with these words wait for [`Fuse::release`].
     Held(&'static str),
+    /// This one does, before its effect or after it.
+    HeldAt {
+        number: usize,
+        after: bool,
+    },
 }
 
 /// Sees the effects of one server: each can be its last.
@@ -91,9 +96,17 @@ impl Fuse {
     pub fn release(&self) {
         self.gate.close();
     }
-    async fn hold(&self, cmd: &Cmd) {
-        let Trouble::Held(words) = *self.trouble.lock().unwrap() else { return };
-        if cmd.to_string().contains(words) {
+    async fn hold(&self, cmd: &Cmd, is_after: bool) {
+        let held = match *self.trouble.lock().unwrap() {
+            Trouble::Held(words) => !is_after && cmd.to_string().contains(words),
+            // Counted when it was begun.
+            Trouble::HeldAt { number, after } => {
+                is_after == after
+                    && self.commands.load(Ordering::SeqCst) == number + usize::from(after)
+            }
+            _ => false,
+        };
+        if held {
             self.held.add_permits(1);
             // Never a permit: it ends when the gate is closed.
             drop(self.gate.acquire().await);
@@ -152,11 +165,12 @@ impl Witness for Fuse {
 impl Faults for Fuse {
     async fn before(&self, host: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
         self.effect(|| format!("before `{cmd}` on {host}")).await;
-        self.hold(cmd).await;
+        self.hold(cmd, false).await;
         self.trouble(host, cmd)
     }
     async fn after(&self, host: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
         self.effect(|| format!("after `{cmd}` on {host}")).await;
+        self.hold(cmd, true).await;
         None
     }
 }

@@ -8,7 +8,8 @@ const BUSY: &str = "Server busy. Retry operation later.";
 
 #[tokio::test]
 async fn what_is_counted_and_what_is_not() {
-    let start = Start { settings: Settings { max_in_flight: 2, ..quick() }, ..Start::default() };
+    let settings = Settings { max_in_flight: 2, max_waiting: 0, ..quick() };
+    let start = Start { settings, ..Start::default() };
     let app = TestApp::start_with(start).await.with_nodes(2, 2).await;
     let cluster = super::only_cluster(&app).await;
     let volume = format!("/volumes/{}", id(&app.create_volume(json!({"size": 1})).await));
@@ -69,4 +70,78 @@ async fn what_is_counted_and_what_is_not() {
         assert_eq!(app.client.finish(accepted).await.status, 200);
     }
     app.create_volume(json!({"size": 1})).await;
+}
+
+/// Who comes too late to be at work waits, and only who comes too late to wait is turned away.
+#[tokio::test]
+async fn later_ones_wait_for_their_turn() {
+    let settings = Settings { max_in_flight: 1, max_waiting: 2, ..quick() };
+    let app =
+        TestApp::start_with(Start { settings, ..Start::default() }).await.with_nodes(2, 2).await;
+    let hold = Hold::at(&app, "mkfs.xfs");
+    let mut accepted = vec![];
+    for name in ["first", "second", "third"] {
+        let answer = app.client.post("/volumes", json!({"size": 1, "name": name})).await;
+        assert_accepted(&answer);
+        accepted.push(answer);
+    }
+    hold.wait().await;
+    let busy = app.client.post("/volumes", json!({"size": 1})).await;
+    assert_error(&busy, 429, BUSY);
+    assert_eq!(busy.header("retry-after"), Some("10"));
+    let counts = app.client.get("/operations").await.json();
+    assert_eq!(counts, json!({"total": 3, "in_flight": 1, "stale": 0, "failed": 0, "new": 3}));
+    let pending = app.client.get("/operations/pending").await.json();
+    let states: Vec<_> = pending["pendingoperations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| o["progress"]["state"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(states, ["running", "waiting", "waiting"]);
+
+    hold.release();
+    for answer in accepted {
+        assert_eq!(app.client.finish(answer).await.status, 200);
+    }
+    let counts = app.client.get("/operations").await.json();
+    assert_eq!(counts["total"], 0);
+}
+
+/// A hundred claims at once, with nothing but the defaults.
+#[tokio::test]
+async fn a_burst_of_claims_is_served() {
+    let settings = Settings { max_volumes_per_cluster: None, ..quick() };
+    let app =
+        TestApp::start_with(Start { settings, ..Start::default() }).await.with_nodes(3, 2).await;
+    let mut accepted = vec![];
+    for _ in 0..100 {
+        let body =
+            json!({"size": 1, "durability": {"type": "replicate", "replicate": {"replica": 3}}});
+        let answer = app.client.post("/volumes", body).await;
+        assert_accepted(&answer);
+        accepted.push(answer);
+    }
+    for answer in accepted {
+        assert_eq!(app.client.finish(answer).await.status, 200);
+    }
+}
+
+/// An operation that waits for a node that hangs does not keep others from nodes that are fine.
+#[tokio::test]
+async fn who_hangs_lends_its_place() {
+    let settings =
+        Settings { max_in_flight: 1, lends_after: std::time::Duration::from_millis(50), ..quick() };
+    let app =
+        TestApp::start_with(Start { settings, ..Start::default() }).await.with_nodes(2, 2).await;
+    let hold = Hold::at(&app, "brick");
+    let slow = app.client.post("/volumes", json!({"size": 1, "name": "slow"})).await;
+    hold.wait().await;
+    // From now on nothing else hangs; the first one still does.
+    app.sim.set_faults(None);
+    app.create_volume(json!({"size": 1})).await;
+    let still = app.client.get(&slow.location()).await;
+    assert_eq!(still.header("x-pending"), Some("true"));
+    hold.release();
+    assert_eq!(app.client.finish(slow).await.status, 200);
 }

@@ -1,5 +1,5 @@
 //! Growing a volume by brick sets, and spreading its data over them.
-use super::{Effect, Output, Pool, Result, Way, after_start, delete_volume::state};
+use super::{Effect, Output, Place, Pool, Result, Way, after_start, delete_volume::state};
 use crate::{
     domain::{Durability, VolumeId, VolumeName},
     node::{
@@ -26,14 +26,14 @@ impl Effect for AddBricks {
     /// the volume really has decides when that fails.
     async fn run(&self, nodes: &Nodes) -> Result {
         let mut missing = self.bricks.clone();
-        let mut last: Option<NodeError> = None;
+        let (mut again, mut in_doubt) = (false, false);
         loop {
             let add = gluster::add_bricks(nodes.tools(), &self.name, self.durability, &missing);
             let script = Script::changing(format!("volume-{}", self.id)).then_all(add);
             let Err(error) = self.pool.change(nodes, &script).await else {
                 return Ok(Output::Nothing);
             };
-            if error.is_unreachable() && last.is_none() {
+            if error.is_unreachable() && !again {
                 return Err(error);
             }
             let found = state(nodes, &self.pool, &self.name).await.map_err(after_start)?;
@@ -43,19 +43,22 @@ impl Effect for AddBricks {
             if missing.is_empty() {
                 return Ok(Output::Nothing);
             }
-            // Nothing came of it, twice: this is how it is. If not one brick was taken, the
-            // expansion can still be taken back.
-            if missing.len() == before && last.is_some() {
-                let none_taken = missing.len() == self.bricks.len();
-                let certain = none_taken && matches!(error, NodeError::Failed { .. });
+            in_doubt |= !matches!(error, NodeError::Failed { .. });
+            // Nothing came of it, twice: this is how it is. If not one brick was taken, and no
+            // command was lost that might still come, the expansion can still be taken back.
+            if missing.len() == before && again {
+                let certain = missing.len() == self.bricks.len() && !in_doubt;
                 let error = after_start(error);
                 return Err(if certain { NodeError::WithoutEffect(error.into()) } else { error });
             }
-            last = Some(error);
+            again = true;
         }
     }
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
+    }
+    fn place(&self) -> Place<'_> {
+        Place::Pool(&self.pool)
     }
 }
 
@@ -84,5 +87,8 @@ impl Effect for Rebalance {
     }
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
+    }
+    fn place(&self) -> Place<'_> {
+        Place::Pool(&self.pool)
     }
 }

@@ -1,8 +1,8 @@
 //! Making and removing bricks: thin volume, file system, mount, directory.
-use super::{Effect, Output, Result, Way};
+use super::{Effect, Output, Place, Result, Way};
 use crate::{
     domain::{BrickId, BrickSize, Hostname, NodeId, Part},
-    node::{Nodes, Script, fstab, lvm, mount, names::BrickLv, xfs},
+    node::{NodeError, Nodes, Script, fstab, lvm, mount, names::BrickLv, xfs},
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,10 @@ impl Effect for CreateBrick {
     async fn undo(&self, nodes: &Nodes) -> Result {
         self.place.destroy(nodes).await
     }
-    fn node(&self) -> Option<NodeId> {
+    fn place(&self) -> Place<'_> {
+        Place::Node(&self.place.host)
+    }
+    fn blames(&self, _: &NodeError) -> Option<NodeId> {
         Some(self.place.node)
     }
     fn brick(&self) -> Option<BrickId> {
@@ -79,6 +82,9 @@ impl Effect for DestroyBrick {
     }
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
+    }
+    fn place(&self) -> Place<'_> {
+        Place::Node(&self.place.host)
     }
     fn brick(&self) -> Option<BrickId> {
         Some(self.place.lv.id)

@@ -1,11 +1,14 @@
 //! Making a gluster volume of bricks that are ready.
 use super::{
-    Effect, Output, Pool, Result, Way, after_start,
+    Effect, Output, Place, Pool, Result, Way, after_start,
     delete_volume::{destroy_if_ours, state},
 };
-use crate::node::{
-    Cmd, NodeError, Nodes, Script,
-    gluster::{self, NewVolume, VolumeState},
+use crate::{
+    domain::{Hostname, NodeId},
+    node::{
+        Cmd, NodeError, Nodes, Script,
+        gluster::{self, NewVolume, VolumeState},
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct CreateVolume {
     pub(crate) pool: Pool,
     pub(crate) volume: NewVolume,
+    /// The nodes of its bricks by their storage names.
+    #[serde(default)]
+    pub(crate) nodes: Vec<(Hostname, NodeId)>,
 }
 
 impl CreateVolume {
@@ -30,7 +36,9 @@ impl CreateVolume {
             if found.is_some() || look == looks {
                 return Ok(found);
             }
-            tokio::time::sleep(pace.look_pause).await;
+            if !nodes.pause(pace.look_pause).await {
+                break;
+            }
         }
         Ok(None)
     }
@@ -59,7 +67,27 @@ impl Effect for CreateVolume {
     }
     async fn undo(&self, nodes: &Nodes) -> Result {
         let NewVolume { id, name, bricks, .. } = &self.volume;
+        // A session that an earlier server began may still be at work, and "does not exist" would
+        // be true only until it is done.
+        self.pool.quiet(nodes, &format!("volume-{id}")).await?;
         destroy_if_ours(nodes, &self.pool, *id, name, bricks).await?;
         Ok(Output::Nothing)
+    }
+    /// A session on a node that did not answer may have made the volume after `undo` looked. Now
+    /// that the bricks are gone, gluster would refuse it, so what is seen now is final.
+    async fn certify(&self, nodes: &Nodes) -> Result<()> {
+        let NewVolume { id, name, bricks, .. } = &self.volume;
+        destroy_if_ours(nodes, &self.pool, *id, name, bricks).await
+    }
+    /// gluster names the host it cannot work with.
+    fn blames(&self, error: &NodeError) -> Option<NodeId> {
+        let ill = |host: &Hostname| {
+            error.says(&format!("Host {host} not connected"))
+                || error.says(&format!("Host {host} is not in 'Peer in Cluster' state"))
+        };
+        self.nodes.iter().find(|(host, _)| ill(host)).map(|(_, node)| *node)
+    }
+    fn place(&self) -> Place<'_> {
+        Place::Pool(&self.pool)
     }
 }

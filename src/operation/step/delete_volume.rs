@@ -1,5 +1,5 @@
 //! Looking at a gluster volume, and deleting it.
-use super::{Effect, Output, Pool, Result, Way, session::bad_answer};
+use super::{Effect, Output, Place, Pool, Result, Way, session::bad_answer};
 use crate::{
     domain::{VolumeId, VolumeName},
     node::{
@@ -36,6 +36,9 @@ impl Effect for InspectVolume {
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
     }
+    fn place(&self) -> Place<'_> {
+        Place::Pool(&self.pool)
+    }
 }
 
 /// The volume is gone, if it was ours.
@@ -57,6 +60,9 @@ impl Effect for DestroyVolume {
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
     }
+    fn place(&self) -> Place<'_> {
+        Place::Pool(&self.pool)
+    }
 }
 
 /// What gluster says of the volume; none when there is no such volume.
@@ -65,16 +71,7 @@ pub(super) async fn state(
     pool: &Pool,
     name: &VolumeName,
 ) -> Result<Option<VolumeState>> {
-    asked(nodes, pool, name, Script::reading()).await
-}
-
-async fn asked(
-    nodes: &Nodes,
-    pool: &Pool,
-    name: &VolumeName,
-    script: Script,
-) -> Result<Option<VolumeState>> {
-    let script = gluster::info(script, nodes.tools(), name);
+    let script = gluster::info(Script::reading(), nodes.tools(), name);
     let (host, ran) = pool.ask(nodes, &script).await?;
     VolumeState::read(&ran.into_iter().next().unwrap_or_default())
         .map_err(|why| bad_answer(&host, &format!("gluster volume info {name}"), &why))
@@ -88,10 +85,7 @@ pub(super) async fn destroy_if_ours(
     name: &VolumeName,
     bricks: &[BrickAddress],
 ) -> Result<()> {
-    // Asked under the lock of the volume: a session that an earlier server began may still be at
-    // work, and "does not exist" would be true only until it is done.
-    let locked = Script::changing(format!("volume-{id}"));
-    let Some(found) = asked(nodes, pool, name, locked).await? else { return Ok(()) };
+    let Some(found) = state(nodes, pool, name).await? else { return Ok(()) };
     let adopted = bricks.iter().any(|brick| found.has(brick));
     if !found.is(id, bricks) && !adopted {
         tracing::warn!(volume = %id, %name, "gluster has another volume of this name; left alone");

@@ -1,5 +1,5 @@
 //! Setting devices up for bricks, reading them, and giving them back.
-use super::{Effect, Output, Result, Way, after_start};
+use super::{Effect, Output, Place, Result, Way, after_start};
 use crate::{
     domain::{DeviceFacts, DeviceId, DeviceName, Hostname},
     node::{NodeError, Nodes, Ran, Script, lvm, mount},
@@ -84,6 +84,9 @@ impl Effect for SetUpDevice {
     async fn undo(&self, nodes: &Nodes) -> Result {
         tear_down(nodes, &self.host, self.device, self.name.as_str()).await
     }
+    fn place(&self) -> Place<'_> {
+        Place::Node(&self.host)
+    }
 }
 
 /// Gives a device back, empty.
@@ -121,6 +124,9 @@ impl Effect for TearDownDevice {
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
     }
+    fn place(&self) -> Place<'_> {
+        Place::Node(&self.host)
+    }
 }
 
 async fn tear_down(nodes: &Nodes, host: &Hostname, device: DeviceId, path: &str) -> Result {
@@ -149,5 +155,8 @@ impl Effect for ReadDevice {
     }
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
+    }
+    fn place(&self) -> Place<'_> {
+        Place::Node(&self.host)
     }
 }

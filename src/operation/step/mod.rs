@@ -20,7 +20,7 @@ pub(crate) use peer::{Detach, Probe};
 pub(crate) use session::Pool;
 
 use crate::{
-    domain::{BrickId, DeviceFacts, NodeId},
+    domain::{BrickId, DeviceFacts, Hostname, NodeId},
     node::{NodeError, Nodes},
 };
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,15 @@ fn after_start(error: NodeError) -> NodeError {
 
 type Result<T = Output> = std::result::Result<T, NodeError>;
 
+/// Where a step works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'a> {
+    /// On this node.
+    Node(&'a Hostname),
+    /// In this pool of gluster, through any of its nodes.
+    Pool(&'a Pool),
+}
+
 /// One effect on nodes.
 trait Effect {
     /// Which way is left once it has been begun.
@@ -69,8 +78,15 @@ trait Effect {
     async fn run(&self, nodes: &Nodes) -> Result;
     /// Takes it back.
     async fn undo(&self, nodes: &Nodes) -> Result;
+    /// Whether what was undone is gone for good, asked when everything else of the operation is
+    /// undone as well: a command that was lost on its way may have come late.
+    async fn certify(&self, _: &Nodes) -> Result<()> {
+        Ok(())
+    }
+    /// Where it works: a node by its management name, or a gluster pool.
+    fn place(&self) -> Place<'_>;
     /// The node to leave out of the next attempt when this fails.
-    fn node(&self) -> Option<NodeId> {
+    fn blames(&self, _: &NodeError) -> Option<NodeId> {
         None
     }
     /// The brick that comes or goes.
@@ -100,8 +116,11 @@ macro_rules! steps {
             pub(crate) fn way(&self) -> Way {
                 match self { $(Self::$name(_) => $name::WAY),* }
             }
-            pub(crate) fn node(&self) -> Option<NodeId> {
-                match self { $(Self::$name(step) => step.node()),* }
+            pub(crate) fn place(&self) -> Place<'_> {
+                match self { $(Self::$name(step) => step.place()),* }
+            }
+            pub(crate) fn blames(&self, error: &NodeError) -> Option<NodeId> {
+                match self { $(Self::$name(step) => step.blames(error)),* }
             }
             pub(crate) fn brick(&self) -> Option<BrickId> {
                 match self { $(Self::$name(step) => step.brick()),* }
@@ -111,6 +130,9 @@ macro_rules! steps {
             }
             pub(crate) async fn undo(&self, nodes: &Nodes) -> Result {
                 match self { $(Self::$name(step) => step.undo(nodes).await),* }
+            }
+            pub(crate) async fn certify(&self, nodes: &Nodes) -> Result<()> {
+                match self { $(Self::$name(step) => step.certify(nodes).await),* }
             }
         }
     };

@@ -1,5 +1,5 @@
 //! Taking a host into a pool of gluster, and putting it out.
-use super::{Effect, Output, Pool, Result, Way};
+use super::{Effect, Output, Place, Pool, Result, Way};
 use crate::{
     domain::Hostname,
     node::{NodeError, Nodes, Script, gluster},
@@ -30,6 +30,9 @@ impl Effect for Probe {
         }
         Ok(Output::Nothing)
     }
+    fn place(&self) -> Place<'_> {
+        Place::Pool(&self.pool)
+    }
 }
 
 /// `peer detach`: also from a pool whose other members cannot reach the host any more.
@@ -57,6 +60,9 @@ impl Effect for Detach {
     }
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
+    }
+    fn place(&self) -> Place<'_> {
+        Place::Pool(&self.pool)
     }
 }
 

@@ -2,7 +2,7 @@
 use super::Result;
 use crate::{
     domain::{ClusterId, Hostname},
-    node::{NodeError, Nodes, Ran, Script, gluster},
+    node::{Lane, NodeError, Nodes, Ran, Script, gluster},
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +22,13 @@ impl Pool {
     /// As `Remote::run`; [`NodeError::InDoubt`] when gluster itself does not know.
     pub(super) async fn change(&self, nodes: &Nodes, script: &Script) -> Result<()> {
         let pace = nodes.pace();
+        let script = script.clone().lane(Lane::Pool);
+        // Nobody holds the turn while a node is dialled that does not answer.
+        nodes.reach_any(&self.via).await?;
         let _turn = nodes.turn(self.cluster).await;
         let mut tries = 0;
         loop {
-            let Err(error) = nodes.run_on_any(&self.via, script).await else { return Ok(()) };
+            let Err(error) = nodes.run_on_any(&self.via, &script).await else { return Ok(()) };
             if gluster::UNSURE.iter().any(|words| error.says(words))
                 && let NodeError::Failed { host, command, stderr, .. } = error
             {
@@ -35,8 +38,30 @@ impl Pool {
                 return Err(error);
             }
             tries += 1;
-            tokio::time::sleep(pace.busy_pause).await;
+            if !nodes.pause(pace.busy_pause).await {
+                return Err(error);
+            }
         }
+    }
+
+    /// Waits until no script of this lock is at work any more on any node that answers: one that
+    /// an earlier server began, or one whose answer was lost.
+    ///
+    /// A node that does not answer is not waited for: see `Effect::certify`.
+    ///
+    /// # Errors
+    /// A script is still at work after a very long time.
+    pub(super) async fn quiet(&self, nodes: &Nodes, lock: &str) -> Result<()> {
+        let script = Script::changing(lock).lane(Lane::Pool);
+        let asked = self.via.iter().map(|host| nodes.run(host, &script));
+        for answer in futures_util::future::join_all(asked).await {
+            match answer {
+                Err(error @ NodeError::InDoubt { .. }) => return Err(error),
+                Err(error) => tracing::info!(%error, "not asked whether it is quiet"),
+                Ok(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Runs a script that only reads; which node answered, and what.
@@ -44,7 +69,7 @@ impl Pool {
     /// # Errors
     /// As `Remote::run`.
     pub(super) async fn ask(&self, nodes: &Nodes, script: &Script) -> Result<(Hostname, Vec<Ran>)> {
-        nodes.run_on_any(&self.via, script).await
+        nodes.run_on_any(&self.via, &script.clone().lane(Lane::Pool)).await
     }
 }
 

@@ -1,0 +1,75 @@
+//! Looks after the nodes beside all work: whether each answers and its glusterd runs.
+//!
+//! What it finds keeps new bricks away from a node that is unwell, and wakes up what waits for one
+//! that is well again (storage.md 5.6). Nothing ever waits for a look.
+use crate::{
+    domain::Hostname,
+    error::Result,
+    node::{Lane, NodeError, Nodes, Script, gluster},
+    store::{Store, nodes},
+};
+use futures_util::{StreamExt, stream};
+use std::{collections::BTreeSet, time::Duration};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Nodes that are looked at side by side.
+const AT_ONCE: usize = 32;
+/// Those that are unwell are looked at again after this time.
+const SOON: Duration = Duration::from_secs(10);
+/// A node that takes longer than this to list its peers is unwell.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Looks after all nodes: the first time after `first`, then in the rhythm of `then`, and more
+/// often at those that are unwell. Returns when `ending` is cancelled.
+pub async fn run(
+    store: Store,
+    nodes: Nodes,
+    (first, then): (Duration, Duration),
+    ending: CancellationToken,
+) {
+    let mut next_round = Instant::now() + first;
+    loop {
+        let soon = Instant::now() + SOON;
+        let sick = !nodes.health().unwell().is_empty();
+        tokio::select! {
+            () = ending.cancelled() => return,
+            () = tokio::time::sleep_until(if sick { next_round.min(soon) } else { next_round }) => {}
+            // Whether what has just failed was more than a moment is soon known.
+            () = nodes.health().fell_ill.notified() => continue,
+        }
+        let everybody = Instant::now() >= next_round;
+        if everybody {
+            next_round = Instant::now() + then;
+        }
+        let look = look(&store, &nodes, everybody);
+        tokio::select! {
+            () = ending.cancelled() => return,
+            looked = look => if let Err(error) = looked {
+                tracing::warn!(%error, "the nodes could not be looked at");
+            },
+        }
+    }
+}
+
+/// # Errors
+/// The database fails.
+async fn look(store: &Store, nodes: &Nodes, everybody: bool) -> Result<()> {
+    let known: BTreeSet<Hostname> = {
+        let all = nodes::online(&mut *store.read().await?).await?;
+        all.into_iter().filter_map(|node| node.manage.into_iter().next()).collect()
+    };
+    nodes.health().retain(&known);
+    let wanted = if everybody { known } else { nodes.health().unwell() };
+    stream::iter(&wanted).for_each_concurrent(AT_ONCE, |host| look_at(nodes, host)).await;
+    Ok(())
+}
+
+async fn look_at(nodes: &Nodes, host: &Hostname) {
+    let question = gluster::pool_list(nodes.tools()).within(LONGEST);
+    let script = Script::reading().lane(Lane::Health).then(question);
+    // Whether the node answers has been learnt on the way; a glusterd that does not is as bad.
+    if let Err(error @ NodeError::Failed { .. }) = nodes.run(host, &script).await {
+        nodes.health().ill(host, &error.to_string());
+    }
+}

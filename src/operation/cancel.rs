@@ -1,0 +1,54 @@
+//! Calling an operation off before its point of no return.
+use super::{Operations, journal::Record};
+use crate::{
+    domain::OperationId,
+    error::{Error, Result},
+    store::operations::{self, OpState},
+};
+
+/// What a client that polls a cancelled operation is told.
+const CANCELLED: &str = "The operation was cancelled. What it had done was taken back.";
+
+impl Operations {
+    /// Calls an operation off: one that waits or runs is taken back from where it is, which goes on
+    /// in the background; its queue entry fails with a word of why.
+    ///
+    /// What runs on a node at this moment is left alone there, as in a crash; undoing waits for it.
+    ///
+    /// # Errors
+    /// 404 when no such operation is unfinished; 409 when it cannot be taken back any more; the
+    /// database fails.
+    pub async fn cancel(&self, id: OperationId) -> Result<()> {
+        let mut tx = self.runner.store.write().await?;
+        let row = operations::load(&mut tx, id).await?.ok_or_else(unknown)?;
+        let record = Record::of_row(row)?;
+        match record.state {
+            OpState::Accepted | OpState::Done | OpState::Failed => return Err(unknown()),
+            OpState::Unwinding => return Ok(()),
+            OpState::Running | OpState::Stuck if record.past_pivot() => {
+                let kind = record.operation.kind();
+                return Err(Error::Conflict(format!(
+                    "Operation {id} ({kind}) is past its point of no return and can only be \
+                     finished"
+                )));
+            }
+            // It is being taken back already, and could not be so far: tried again now.
+            OpState::Stuck => {
+                drop(tx);
+                return self.again(id).await;
+            }
+            OpState::Running => {}
+        }
+        operations::end_attempts(&mut tx, id).await?;
+        operations::set_state(&mut tx, id, OpState::Unwinding, Some(CANCELLED)).await?;
+        tx.commit().await?;
+        tracing::info!(operation = %id, kind = record.operation.kind(), "operation cancelled");
+        self.runner.drivers.call_off(id);
+        self.drive(id, None);
+        Ok(())
+    }
+}
+
+fn unknown() -> Error {
+    Error::id_not_found()
+}

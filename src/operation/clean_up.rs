@@ -1,0 +1,87 @@
+//! Stuck operations are tried again on demand.
+use super::{Operation, Operations, Plan, Planning, journal::Record};
+use crate::{
+    api::operation::CleanUpRequest,
+    domain::OperationId,
+    error::{Error, Result},
+    store::{WriteTx, operations},
+    validate::{self, Problems},
+};
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+
+/// `POST /operations/pending/cleanup`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanUp {
+    /// All that are stuck when none is named.
+    which: Vec<OperationId>,
+}
+
+/// Nobody names more at once (api.md 13).
+const MOST: usize = 32;
+
+impl TryFrom<CleanUpRequest> for CleanUp {
+    type Error = Error;
+    fn try_from(request: CleanUpRequest) -> Result<Self> {
+        let named = request.operations;
+        let problem = if named.len() > MOST {
+            Some(format!("too many ids specified ({}), up to {MOST} supported", named.len()))
+        } else {
+            named.iter().find_map(|id| validate::id(id))
+        };
+        Problems::default().field("operations", problem).check()?;
+        Ok(Self { which: named.iter().filter_map(|id| id.parse().ok()).collect() })
+    }
+}
+
+impl Operations {
+    /// Does what was asked for in the background; then the operation itself is done.
+    pub(super) fn clean_up_as(&self, id: OperationId, request: CleanUp) {
+        let Some(hold) = self.runner.drivers.hold(id, None) else { return };
+        let this = self.clone();
+        self.spawn(async move {
+            match this.clean_up(&request).await {
+                Ok(()) => {}
+                // As with Heketi, what could not be cleaned up stays in the list and is no error.
+                Err(error) => tracing::error!(operation = %id, %error, "cleaning up failed"),
+            }
+            this.runner.drive_to_rest(hold).await;
+        });
+    }
+
+    /// Tries them again and waits until each is at rest or stuck once more. Those that run, or are
+    /// unknown, are passed over; so are failures, which stay in the list of pending operations.
+    async fn clean_up(&self, request: &CleanUp) -> Result<()> {
+        let stuck = operations::stuck(&mut *self.runner.store.read().await?).await?;
+        let wanted = |id: &OperationId| request.which.is_empty() || request.which.contains(id);
+        let tries = stuck.into_iter().filter(wanted).map(|id| async move {
+            if let Some(hold) = self.runner.drivers.hold(id, None) {
+                match self.runner.direct(id, super::OnRestart::Unwind).await {
+                    Ok(()) => self.runner.drive_to_rest(hold).await,
+                    Err(error) => tracing::error!(operation = %id, %error, "not cleaned up"),
+                }
+            }
+        });
+        join_all(tries).await;
+        Ok(())
+    }
+}
+
+/// It changes nothing itself: what it brings about is the work of the operations it tries again.
+impl Operation for CleanUp {
+    fn claims(&self) -> Vec<String> {
+        vec![]
+    }
+    fn subject(&self) -> Option<(&'static str, String)> {
+        None
+    }
+    async fn reserve(&self, _: &mut WriteTx, _: &Planning<'_>) -> Result<Plan> {
+        Ok(vec![])
+    }
+    async fn commit(&self, _: &mut WriteTx, _: &Record) -> Result<()> {
+        Ok(())
+    }
+    async fn release(&self, _: &mut WriteTx, _: &Record) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! Who drives which operation at present: one driver each, which others can call off.
+use super::queue::Ticket;
+use crate::domain::OperationId;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio_util::sync::CancellationToken;
+
+/// All operations that somebody drives.
+#[derive(Clone, Default)]
+pub(super) struct Drivers(Arc<Mutex<HashMap<OperationId, Driver>>>);
+
+struct Driver {
+    called_off: CancellationToken,
+    waiting: bool,
+}
+
+/// The right to drive an operation, until it is dropped.
+pub(super) struct Hold {
+    pub(super) id: OperationId,
+    pub(super) ticket: Option<Ticket>,
+    /// Cancelled when somebody has turned the operation meanwhile: what runs for it is pointless.
+    pub(super) called_off: CancellationToken,
+    drivers: Drivers,
+}
+
+/// What a driver is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Driving {
+    /// Nobody drives the operation.
+    Not,
+    /// It waits for its turn.
+    Waiting,
+    /// It is at work.
+    Working,
+}
+
+impl Drivers {
+    /// Takes the right to drive the operation; none while somebody else has it.
+    pub(super) fn hold(&self, id: OperationId, ticket: Option<Ticket>) -> Option<Hold> {
+        let mut all = self.all();
+        if all.contains_key(&id) {
+            return None;
+        }
+        let called_off = CancellationToken::new();
+        let waiting = ticket.is_some();
+        all.insert(id, Driver { called_off: called_off.clone(), waiting });
+        Some(Hold { id, ticket, called_off, drivers: self.clone() })
+    }
+    /// Tells whoever drives the operation that its record has been turned.
+    pub(super) fn call_off(&self, id: OperationId) {
+        if let Some(driver) = self.all().get(&id) {
+            driver.called_off.cancel();
+        }
+    }
+    pub(super) fn driving(&self, id: OperationId) -> Driving {
+        match self.all().get(&id) {
+            None => Driving::Not,
+            Some(Driver { waiting: true, .. }) => Driving::Waiting,
+            Some(_) => Driving::Working,
+        }
+    }
+    fn all(&self) -> MutexGuard<'_, HashMap<OperationId, Driver>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hold {
+    /// Waits for the operation's turn, if it needs one; also ends when it is called off.
+    pub(super) async fn turn(&mut self) {
+        if let Some(ticket) = &mut self.ticket {
+            tokio::select! {
+                () = ticket.turn() => {}
+                () = self.called_off.cancelled() => {}
+            }
+        }
+        if let Some(driver) = self.drivers.all().get_mut(&self.id) {
+            driver.waiting = false;
+        }
+    }
+    /// Lets the next operation begin, although this one is not done.
+    pub(super) fn lend(&mut self) {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.lend();
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.drivers.all().remove(&self.id);
+    }
+}

@@ -1,0 +1,357 @@
+//! Opening the database: alone, whole, up to date; and what can still be done when it is not.
+use super::{Store, Witness, sqlite};
+use sqlx::{
+    ConnectOptions, SqlitePool,
+    migrate::MigrateError,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// Connections for reading.
+const READERS: u32 = 4;
+
+/// What must live as long as the store.
+pub(super) enum Guard {
+    /// Nobody else writes.
+    Lock { _held: File },
+    /// What is read is a copy: the folder of the database cannot be written, not even locked.
+    Copy { _folder: TempDir },
+}
+
+/// The database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Two servers on one file would not know of each other.
+    #[error("{0} is in use by another server: its lock file is held")]
+    Locked(PathBuf),
+    /// The folder or the lock file cannot be written.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// SQLite says no.
+    #[error("{path}: {source}")]
+    Sqlite {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The tables are of another version, or damaged.
+    #[error("{path}: migration of the database failed: {source}")]
+    Migrate {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: MigrateError,
+    },
+}
+
+impl Store {
+    /// Opens the database, making it if need be, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// Another server has it open, or it cannot be written.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_witnessed(path, None).await
+    }
+
+    /// The same, with somebody who sees every commit.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_witnessed(
+        path: &Path,
+        witness: Option<Arc<dyn Witness>>,
+    ) -> Result<Self, OpenError> {
+        let lock = match lock(path) {
+            Ok(lock) => lock,
+            Err(OpenError::Io { source, .. }) if cannot_write(&source) && path.exists() => {
+                return Self::open_copy(path, &source.to_string()).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let guard = Arc::new(Guard::Lock { _held: lock });
+        let failed = |source| OpenError::Sqlite { path: path.into(), source };
+        let options = options(path).journal_mode(journal_mode(path)).create_if_missing(true);
+        let one = SqlitePoolOptions::new().max_connections(1);
+        let write = match one.connect_with(options.clone()).await {
+            Ok(write) => write,
+            Err(error)
+                if sqlite::code(&error).is_some_and(sqlite::is_about_writing) && path.exists() =>
+            {
+                return Self::open_copy(path, &error.to_string()).await;
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let barred = match damage(&write).await.map_err(failed)? {
+            None => migrate(path, &write).await?,
+            Some(damage) => Some(damage),
+        };
+        let many = SqlitePoolOptions::new().max_connections(READERS);
+        let read = many.connect_with(options.read_only(true)).await.map_err(failed)?;
+        let barred = barred.map(Arc::from);
+        Ok(Self { write, read, witness, barred, _guard: guard })
+    }
+
+    /// A database that cannot be written is read from a copy: `SQLite` itself wants to write beside
+    /// a file that it reads.
+    async fn open_copy(path: &Path, why: &str) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io { path: path.into(), source };
+        let failed = |source| OpenError::Sqlite { path: path.into(), source };
+        let folder = tempfile::tempdir().map_err(io)?;
+        let copy = folder.path().join("brickyard.db");
+        std::fs::copy(path, &copy).map_err(io)?;
+        let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+        if log(path).exists() {
+            std::fs::copy(log(path), log(&copy)).map_err(io)?;
+        }
+        let many = SqlitePoolOptions::new().max_connections(READERS);
+        // Read only by our own rule; the copy itself is brought up to date.
+        let read = many.connect_with(options(&copy)).await.map_err(failed)?;
+        let old = damage(&read).await.map_err(failed)?;
+        if old.is_none() {
+            migrate(&copy, &read).await?;
+        }
+        let barred = format!("{} cannot be written ({why})", path.display());
+        let barred = Some(old.unwrap_or(barred).into());
+        let guard = Arc::new(Guard::Copy { _folder: folder });
+        Ok(Self { write: read.clone(), read, witness: None, barred, _guard: guard })
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        // An intent that a power cut can lose is no intent.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30))
+        // Failures are reported where they are handled; statements would only be noise.
+        .disable_statement_logging()
+}
+
+/// Brings the tables up to date; why nothing can be written, if that is so and they are up to date.
+async fn migrate(path: &Path, database: &SqlitePool) -> Result<Option<String>, OpenError> {
+    let migrations = sqlx::migrate!();
+    match migrations.run(database).await {
+        Ok(()) => Ok(None),
+        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+            if sqlite::code(&error).is_some_and(sqlite::is_about_writing)
+                && is_current(database).await =>
+        {
+            Ok(Some(format!("{} cannot be written ({error})", path.display())))
+        }
+        Err(source) => Err(OpenError::Migrate { path: path.into(), source }),
+    }
+}
+
+async fn is_current(database: &SqlitePool) -> bool {
+    let newest: Result<i64, _> =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(database).await;
+    sqlx::migrate!().iter().map(|m| m.version).max() == newest.ok()
+}
+
+/// What is wrong with the file, in SQLite's words and ours, if anything is.
+async fn damage(database: &SqlitePool) -> Result<Option<String>, sqlx::Error> {
+    const ADVICE: &str = "nothing is written to it, so that nothing more is lost; save a copy, then \
+         restore a backup or repair it with `sqlite3 FILE .recover`";
+    let found: Result<Vec<String>, _> =
+        sqlx::query_scalar("PRAGMA quick_check(5)").fetch_all(database).await;
+    let words = match found {
+        Ok(lines) if lines == ["ok"] => return Ok(None),
+        Ok(lines) => lines.join("; "),
+        Err(error) if sqlite::code(&error) == Some(sqlite::CORRUPT) => error.to_string(),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(format!("it is damaged ({words}): {ADVICE}")))
+}
+
+fn cannot_write(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    [PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull].contains(&error.kind())
+}
+
+/// Held as long as the store lives; the kernel lets go of it when the process dies.
+fn lock(database: &Path) -> Result<File, OpenError> {
+    let path = database.with_extension("lock");
+    let io = |source| OpenError::Io { path: path.clone(), source };
+    if let Some(folder) = database.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked(database.into())),
+        Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+fn journal_mode(database: &Path) -> SqliteJournalMode {
+    let folder = database.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let kind = rustix::fs::statfs(folder).ok().and_then(|s| u64::try_from(s.f_type).ok());
+    let mode = journal_mode_on(kind.unwrap_or_default());
+    if mode == SqliteJournalMode::Delete {
+        let database = database.display();
+        tracing::info!(%database, "on a network file system: journal_mode=DELETE");
+    }
+    mode
+}
+
+/// WAL needs shared memory, which file systems over a network (Heketi's own database often lies
+/// on a gluster mount) do not offer: there the journal is a file that is deleted.
+fn journal_mode_on(file_system: u64) -> SqliteJournalMode {
+    // statfs(2): FUSE, NFS, SMB, CIFS, SMB2, 9p, Ceph, Lustre.
+    const REMOTE: [u64; 8] = [
+        0x6573_5546,
+        0x6969,
+        0x517B,
+        0xFF53_4D42,
+        0xFE53_4D42,
+        0x0102_1997,
+        0x00C3_6400,
+        0x0BD0_0BD0,
+    ];
+    let remote = REMOTE.contains(&(file_system & 0xFFFF_FFFF));
+    if remote { SqliteJournalMode::Delete } else { SqliteJournalMode::Wal }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wal_over_a_network() {
+        let (fuse, nfs, ext4, tmpfs) = (0x6573_5546, 0x6969, 0xEF53, 0x0102_1994);
+        assert_eq!(journal_mode_on(fuse), SqliteJournalMode::Delete);
+        assert_eq!(journal_mode_on(nfs), SqliteJournalMode::Delete);
+        assert_eq!(journal_mode_on(ext4), SqliteJournalMode::Wal);
+        assert_eq!(journal_mode_on(tmpfs), SqliteJournalMode::Wal);
+    }
+
+    #[tokio::test]
+    async fn one_server_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub/brickyard.db");
+        let first = Store::open(&path).await.unwrap();
+        assert!(matches!(Store::open(&path).await, Err(OpenError::Locked(_))));
+        first.close().await;
+        Store::open(&path).await.unwrap().close().await;
+    }
+
+    async fn clusters(store: &Store) -> i64 {
+        let mut tx = store.read().await.unwrap();
+        sqlx::query_scalar("SELECT count(*) FROM clusters").fetch_one(&mut *tx).await.unwrap()
+    }
+    async fn add_cluster(store: &Store) -> crate::error::Result<()> {
+        let id = crate::domain::ClusterId::random();
+        let mut tx = store.write().await?;
+        sqlx::query("INSERT INTO clusters (id, file, block) VALUES (?, 1, 1)")
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+    async fn pragma(store: &Store, text: &'static str) {
+        sqlx::query(text).execute(&store.write).await.unwrap();
+    }
+
+    /// A full disk refuses what is new, in words that help, and keeps nothing that it had refused;
+    /// what was there is read meanwhile; when there is space again, all goes on.
+    #[tokio::test]
+    async fn a_full_disk_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("brickyard.db")).await.unwrap();
+        // No page more than there is: SQLite then says what it says on a full disk.
+        pragma(&store, "PRAGMA max_page_count = 1").await;
+        let mut before = 0;
+        let error = loop {
+            match add_cluster(&store).await {
+                Ok(()) => before += 1,
+                Err(error) => break error,
+            }
+        };
+        let text = error.to_string();
+        assert!(text.contains("database or disk is full (free some space"), "{text}");
+        assert_eq!(error.status(), 500);
+        assert_eq!(clusters(&store).await, before);
+        pragma(&store, "PRAGMA max_page_count = 100000").await;
+        add_cluster(&store).await.unwrap();
+        assert_eq!(clusters(&store).await, before + 1);
+    }
+
+    /// The library loses track of a transaction that SQLite itself has ended, as it does when the
+    /// disk is full at the worst moment.
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("brickyard.db")).await.unwrap();
+        let mut tx = store.write().await.unwrap();
+        sqlx::query("ROLLBACK").execute(&mut *tx).await.unwrap();
+        drop(tx);
+        for _ in 0..2 {
+            add_cluster(&store).await.unwrap();
+        }
+        assert_eq!(clusters(&store).await, 2);
+        // The connection that took its place is as careful as the first.
+        let durable: i64 =
+            sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.write).await.unwrap();
+        assert_eq!(durable, 2);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_database_is_read_and_never_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("brickyard.db");
+        let store = Store::open(&path).await.unwrap();
+        add_cluster(&store).await.unwrap();
+        store.close().await;
+        // The root page of an index that nothing here asks for.
+        let raw = SqlitePool::connect_with(options(&path)).await.unwrap();
+        let root: i64 = sqlx::query_scalar(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'bricks_by_device'",
+        )
+        .fetch_one(&raw)
+        .await
+        .unwrap();
+        let page: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&raw).await.unwrap();
+        raw.close().await;
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = usize::try_from((root - 1) * page).unwrap();
+        bytes[at..at + 16].fill(0xA5);
+        std::fs::write(&path, &bytes).unwrap();
+
+        let store = Store::open(&path).await.unwrap();
+        let why = store.barred().expect("nobody noticed").to_owned();
+        assert!(why.contains("it is damaged") && why.contains("restore a backup"), "{why}");
+        let refused = add_cluster(&store).await.unwrap_err();
+        assert!(refused.to_string().contains("is only read: it is damaged"), "{refused}");
+        assert_eq!(clusters(&store).await, 1);
+        store.close().await;
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "it was written to");
+    }
+
+    /// root may write everywhere, so what it finds unwritable is a folder that is none.
+    #[tokio::test]
+    async fn a_database_that_cannot_be_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("brickyard.db");
+        let store = Store::open(&path).await.unwrap();
+        add_cluster(&store).await.unwrap();
+        // Still open: what is not in the main file yet is read as well.
+        let copy = Store::open_copy(&path, "read-only file system").await.unwrap();
+        assert_eq!(clusters(&copy).await, 1);
+        let refused = add_cluster(&copy).await.unwrap_err().to_string();
+        assert!(refused.contains("cannot be written (read-only file system)"), "{refused}");
+        add_cluster(&store).await.unwrap();
+    }
+}
