@@ -1,6 +1,12 @@
 //! `server`, `loglevel` and `db`: look after the server itself.
 use super::{Session, args::checked_id};
-use crate::api::admin::AdminState;
+use crate::api::{
+    admin::AdminState,
+    operation::{
+        CleanUpRequest, OperationCounts, PendingOperation, PendingOperationInfo, PendingOperations,
+        Progress,
+    },
+};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use reqwest::Method;
@@ -9,8 +15,8 @@ use std::{collections::BTreeMap, fmt::Write};
 
 #[derive(Subcommand)]
 pub(super) enum ServerCommand {
-    /// Show and clean up operations of a server of Heketi; Brickyard does not answer it yet
-    #[command(subcommand, hide = true)]
+    /// Show, cancel and clean up operations that are not finished
+    #[command(subcommand)]
     Operations(OperationsCommand),
     /// Show or set whether the server takes changes
     #[command(subcommand)]
@@ -19,14 +25,28 @@ pub(super) enum ServerCommand {
 
 #[derive(Subcommand)]
 pub(super) enum OperationsCommand {
-    /// Count the operations, or show one
+    /// Count the operations, or show one: what it changes, how far it is, what runs where
     Info {
         /// Show this operation
         #[arg(value_name = "ID")]
         ids: Vec<String>,
     },
     /// List operations that are not finished
-    List,
+    List {
+        /// Also how far each is, which step is running where and since when, and what went wrong
+        #[arg(long, short)]
+        long: bool,
+    },
+    /// Call operations off that have not passed their point of no return
+    #[command(
+        after_help = "What an operation has done so far is taken back in the background. One \
+that deletes something, or has begun to enlarge a volume, can only be finished."
+    )]
+    Cancel {
+        /// The operations
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
     /// Undo or finish what failed or interrupted operations left behind
     Cleanup {
         /// Only these operations; all when not given
@@ -69,47 +89,6 @@ pub(super) enum DbCommand {
     Dump,
     /// Check the database for contradictions
     Check,
-}
-
-/// Answer of `GET /operations`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Counts {
-    total: u64,
-    in_flight: u64,
-    stale: u64,
-    failed: u64,
-    new: u64,
-}
-
-/// Answer of `GET /operations/pending`.
-#[derive(Deserialize)]
-struct Pending {
-    pendingoperations: Vec<Operation>,
-}
-
-/// An operation; what it changes is only told when it is asked for by id.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Operation {
-    id: String,
-    type_name: String,
-    status: String,
-    sub_status: String,
-    changes: Vec<Change>,
-}
-
-#[derive(Deserialize)]
-struct Change {
-    id: String,
-    description: String,
-}
-
-/// Body of `POST /operations/pending/cleanup`.
-#[derive(Serialize)]
-struct Cleanup {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    operations: Vec<String>,
 }
 
 /// Body of both directions of `/internal/logging`: levels by logger, of which one exists.
@@ -170,9 +149,21 @@ async fn operations(command: OperationsCommand, session: &Session<'_>) -> Result
                 render_operation(&client.get(&format!("/operations/pending/{id}")).await?)
             }
         },
-        OperationsCommand::List => {
-            let pending: Pending = client.get("/operations/pending").await?;
-            pending.pendingoperations.iter().map(list_line).collect()
+        OperationsCommand::List { long } => {
+            let pending: PendingOperations = client.get("/operations/pending").await?;
+            let line = |operation| {
+                list_line(operation) + &if long { more(operation) } else { String::new() }
+            };
+            pending.pendingoperations.iter().map(line).collect()
+        }
+        OperationsCommand::Cancel { ids } => {
+            for id in &ids {
+                let id = checked_id(id, "operation id missing")?;
+                let path = format!("/operations/pending/{id}");
+                client.run(Method::DELETE, &path, None::<&()>, "").await?;
+                session.console.print(&format!("Operation {id} is called off\n"))?;
+            }
+            String::new()
         }
         OperationsCommand::Cleanup { ids } => {
             session.console.note(
@@ -181,7 +172,7 @@ async fn operations(command: OperationsCommand, session: &Session<'_>) -> Result
                  see what is left by \"server operations list\".",
             );
             let path = "/operations/pending/cleanup";
-            let body = Cleanup { operations: ids };
+            let body = CleanUpRequest { operations: ids };
             client.run(Method::POST, path, Some(&body), "cleaning up").await?;
             String::new()
         }
@@ -199,33 +190,74 @@ fn one(words: Vec<String>, missing: &'static str) -> Result<String> {
     }
 }
 
-fn render_counts(counts: &Counts) -> String {
-    let Counts { total, in_flight, new, failed, stale } = counts;
+fn render_counts(counts: &OperationCounts) -> String {
+    let OperationCounts { total, in_flight, new, failed, stale } = counts;
     format!(
         "Operation Counts:\n  Total: {total}\n  In-Flight: {in_flight}\n  New: {new}\n  \
          Failed: {failed}\n  Stale: {stale}\n"
     )
 }
 
-fn render_operation(operation: &Operation) -> String {
+fn render_operation(info: &PendingOperationInfo) -> String {
+    let operation = &info.operation;
     let mut text = format!(
         "\nId: {}\nType: {}\nStatus: {}\nChanges:\n",
         operation.id,
         operation.type_name,
         status(operation)
     );
-    for change in &operation.changes {
+    for change in &info.changes {
         let _ = writeln!(text, "    {}: {}", change.description, change.id);
+    }
+    if operation.progress.is_some() {
+        text += "Progress:\n";
+        text += &more(operation);
+    }
+    if !info.steps.is_empty() {
+        text += "Steps:\n";
+    }
+    for step in &info.steps {
+        let cluster = step.cluster.map(|cluster| format!("cluster {cluster}"));
+        let place = step.host.clone().or(cluster).unwrap_or_default();
+        let _ = writeln!(text, "    {}: {} on {place} since {}", step.name, step.state, step.since);
+    }
+    if !info.commands.is_empty() {
+        text += "Commands:\n";
+    }
+    for command in &info.commands {
+        let _ =
+            writeln!(text, "    {} since {}: {}", command.host, command.since, command.commands);
     }
     text
 }
 
-fn list_line(operation: &Operation) -> String {
+fn list_line(operation: &PendingOperation) -> String {
     format!("Id:{}  Type:{}  Status:{}\n", operation.id, operation.type_name, status(operation))
 }
 
+/// What Heketi does not tell: lines of their own, so that scripts still find the others.
+fn more(operation: &PendingOperation) -> String {
+    let Some(progress) = &operation.progress else { return String::new() };
+    let Progress { state, since, steps_done, steps, running, cancellable, .. } = progress;
+    let mut lines = vec![format!("{state} since {since}, {steps_done} of {steps} steps done")];
+    lines.extend(running.iter().cloned());
+    if progress.attempt > 0 {
+        lines.push(format!("attempt {}", progress.attempt));
+    }
+    if !progress.error.is_empty() {
+        lines.push(format!("error: {}", progress.error));
+    }
+    if let Some(time) = progress.retry_at {
+        lines.push(format!("tried {} time(s), again at {time}", progress.tries));
+    }
+    if *cancellable {
+        lines.push("can be called off".to_owned());
+    }
+    lines.iter().fold(String::new(), |text, line| text + "    " + line + "\n")
+}
+
 /// The blank before the second word is there even when the word is not.
-fn status(operation: &Operation) -> String {
+fn status(operation: &PendingOperation) -> String {
     let first = if operation.status.is_empty() { "New" } else { &operation.status };
     format!("{first} {}", operation.sub_status)
 }
@@ -233,28 +265,53 @@ fn status(operation: &Operation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::operation::Change;
+
+    const ID: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
 
     #[test]
     fn operations_look_like_those_of_heketi() {
-        let mut operation = Operation {
-            id: "0a".to_owned(),
-            type_name: "create-volume".to_owned(),
-            sub_status: "in-flight".to_owned(),
-            ..Operation::default()
-        };
-        assert_eq!(list_line(&operation), "Id:0a  Type:create-volume  Status:New in-flight\n");
-        operation.status = "stale".to_owned();
-        operation.sub_status.clear();
-        operation.changes =
-            vec![Change { id: "0b".to_owned(), description: "Add brick".to_owned() }];
+        let mut info: PendingOperationInfo = serde_json::from_value(serde_json::json!({
+            "id": ID, "type_name": "create-volume", "status": "", "sub_status": "in-flight"
+        }))
+        .unwrap();
+        let line = format!("Id:{ID}  Type:create-volume  Status:New in-flight\n");
+        assert_eq!(list_line(&info.operation), line);
+        info.operation.status = "stale".to_owned();
+        info.operation.sub_status.clear();
+        info.changes = vec![Change { id: "0b".to_owned(), description: "Add brick".to_owned() }];
         assert_eq!(
-            render_operation(&operation),
-            "\nId: 0a\nType: create-volume\nStatus: stale \nChanges:\n    Add brick: 0b\n"
+            render_operation(&info),
+            format!(
+                "\nId: {ID}\nType: create-volume\nStatus: stale \nChanges:\n    Add brick: 0b\n"
+            )
         );
     }
     #[test]
+    fn what_is_more_stands_below() {
+        let info: PendingOperationInfo = serde_json::from_value(serde_json::json!({
+            "id": ID, "type_name": "delete-volume", "status": "failed", "sub_status": "",
+            "progress": {"state": "stuck", "since": "2026-01-01T00:00:00Z", "steps_done": 1,
+                "steps": 3, "cancellable": false, "error": "n1 is away", "tries": 2,
+                "retry_at": "2026-01-01T00:10:00Z"},
+            "steps": [{"stage": 0, "name": "destroy-brick", "state": "running",
+                "since": "2026-01-01T00:00:01Z", "host": "n1"}],
+            "commands": [{"host": "n1", "since": "2026-01-01T00:00:02Z", "commands": "umount x"}]
+        }))
+        .unwrap();
+        let below = "    stuck since 2026-01-01T00:00:00Z, 1 of 3 steps done\n    \
+                     error: n1 is away\n    tried 2 time(s), again at 2026-01-01T00:10:00Z\n";
+        assert_eq!(more(&info.operation), below);
+        let whole = render_operation(&info);
+        let end = format!(
+            "Changes:\nProgress:\n{below}Steps:\n    destroy-brick: running on n1 since \
+             2026-01-01T00:00:01Z\nCommands:\n    n1 since 2026-01-01T00:00:02Z: umount x\n"
+        );
+        assert!(whole.ends_with(&end), "{whole}");
+    }
+    #[test]
     fn counts_have_failed_before_stale() {
-        let counts = Counts { total: 4, in_flight: 1, new: 2, failed: 3, stale: 5 };
+        let counts = OperationCounts { total: 4, in_flight: 1, new: 2, failed: 3, stale: 5 };
         let text = render_counts(&counts);
         let expected =
             "Operation Counts:\n  Total: 4\n  In-Flight: 1\n  New: 2\n  Failed: 3\n  Stale: 5\n";

@@ -20,6 +20,14 @@ pub struct CleanUp {
 /// Nobody names more at once (api.md 13).
 const MOST: usize = 32;
 
+impl CleanUp {
+    /// Everything that is stuck is to be tried again.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { which: vec![] }
+    }
+}
+
 impl TryFrom<CleanUpRequest> for CleanUp {
     type Error = Error;
     fn try_from(request: CleanUpRequest) -> Result<Self> {

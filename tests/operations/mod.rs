@@ -6,6 +6,7 @@ mod concurrency;
 mod crash;
 mod faults;
 mod fuse;
+mod health;
 mod retries;
 mod scenario;
 mod shutdown;

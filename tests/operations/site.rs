@@ -132,6 +132,12 @@ impl Server {
         assert!(matches!(self.queued(id), Queued::Done(_)), "{:?}", self.queued(id));
         id
     }
+    /// The same while others are stuck.
+    pub fn perform_quietly(&self, operation: impl Into<Any>) {
+        let id = self.must(self.operations.start(operation)).unwrap();
+        self.wait(&async |_| self.operations.queued(id).await.unwrap() != Queued::Pending);
+        assert!(matches!(self.queued(id), Queued::Done(_)), "{:?}", self.queued(id));
+    }
     pub fn recover(&self, policy: OnRestart) -> Option<()> {
         self.run(self.operations.recover(policy)).map(Result::unwrap)
     }
