@@ -4,7 +4,11 @@ use crate::{
     config::{Auth, Config, Executor},
     http::server,
     monitor,
-    node::{Nodes, Remote, sim::Sim, ssh::Ssh},
+    node::{
+        Nodes, Pace, Remote,
+        sim::{self, Sim, socket::Distant},
+        ssh::Ssh,
+    },
     operation::{OnRestart, Operations},
     store::Store,
 };
@@ -32,6 +36,11 @@ pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
         Executor::Sim(disk) => {
             tracing::warn!("storage nodes are simulated: no real volume is made");
             Arc::new(Sim::new(*disk))
+        }
+        Executor::SimElsewhere(socket) => {
+            let socket = socket.clone();
+            tracing::warn!(socket = %socket.display(), "storage nodes are simulated elsewhere");
+            Arc::new(Distant::new(socket))
         }
     };
     let app = build(&config, remote).await?;
@@ -73,7 +82,11 @@ pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
     if let Some(why) = store.barred() {
         tracing::error!(why, "the database is only read: every change will be refused");
     }
-    let nodes = Nodes::new(remote, config.tools.clone());
+    let pace = match &config.executor {
+        Executor::Ssh(_) => Pace::default(),
+        Executor::Sim(_) | Executor::SimElsewhere(_) => sim::PACE,
+    };
+    let nodes = Nodes::new(remote, config.tools.clone()).paced(pace);
     let operations = Operations::new(store.clone(), nodes, config.operations.clone());
     Ok(App::new(Parts { store, operations, gate: Gate::new(config.mode), keys }))
 }

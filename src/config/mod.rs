@@ -62,6 +62,8 @@ pub enum Executor {
     Ssh(ssh::Settings),
     /// Simulated, with disks of this size.
     Sim(Kib),
+    /// Simulated by another process, which listens on this socket.
+    SimElsewhere(PathBuf),
 }
 
 /// What is wrong with the configuration.

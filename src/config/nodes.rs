@@ -7,6 +7,7 @@ use crate::{
     domain::Gib,
     node::{
         Tools,
+        sim::socket,
         ssh::{self, HostKeys},
     },
 };
@@ -23,6 +24,9 @@ pub(super) fn executor(
     match name.as_str() {
         "" | "ssh" => ssh(file, env, overrides).map(Executor::Ssh),
         "sim" | "mock" => {
+            if let Some(path) = env.text(socket::VARIABLE) {
+                return Ok(Executor::SimElsewhere(path.into()));
+            }
             let size = env.number::<u64>("HEKETI_MOCK_DEVICE_SIZE_GB")?.unwrap_or(500);
             Ok(Executor::Sim(Gib(size).to_kib()))
         }

@@ -68,6 +68,8 @@ fn keys_match_in_any_case_and_unknown_ones_are_ignored() {
     let config = with_keys(json, &[]).unwrap();
     assert_eq!(config.port, 9000);
     assert!(matches!(config.executor, Executor::Sim(size) if size == Kib(500 * 1024 * 1024)));
+    let elsewhere = with_keys(json, &[("BRICKYARD_SIM_SOCKET", "/run/nodes")]).unwrap().executor;
+    assert!(matches!(elsewhere, Executor::SimElsewhere(path) if *path == *"/run/nodes"));
 }
 
 #[test]
