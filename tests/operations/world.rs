@@ -234,9 +234,9 @@ async fn volumes(db: &mut SqliteConnection) -> Vec<Volume> {
     all
 }
 
-/// All nodes but the first, which had nobody to be introduced by.
+/// All nodes but the first of each pool, which had nobody to be introduced by: 10.0.<pool>.1.
 async fn peers(db: &mut SqliteConnection) -> BTreeSet<String> {
     let names = "SELECT name FROM node_hostnames WHERE kind = 'storage' AND position = 0 \
-         AND name <> '10.0.0.1'";
+         AND name NOT LIKE '10.0.%.1'";
     rows(db, names).await.iter().map(|row| row.get("name")).collect()
 }
