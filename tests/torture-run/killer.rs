@@ -1,4 +1,5 @@
-//! Ends the server at moments that are counted in commands on nodes, and starts it again at once.
+//! Ends the server at moments that are counted in commands and faults of nodes, and starts it again
+//! at once.
 use crate::{dice::Dice, nodes::Nodes, run::Run, server::Server};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -45,15 +46,22 @@ impl Killer {
         self
     }
 
-    /// So many more commands; false when the run stops first.
+    /// So many more commands, or so many more faults; false when the run stops first.
     async fn wait(&mut self, stop: &CancellationToken) -> bool {
-        let until = self.nodes.commands() + self.dice.spread(4, 4000);
+        // Right after a fault most depends on what was written down.
+        let after_fault = self.dice.percent(40);
+        let count = |nodes: &Nodes| if after_fault { nodes.faults() } else { nodes.commands() };
+        let more = if after_fault { self.dice.spread(1, 8) } else { self.dice.spread(4, 4000) };
+        let until = count(&self.nodes) + more;
         let latest = Instant::now() + AT_THE_LATEST;
-        while self.nodes.commands() < until && Instant::now() < latest {
+        while count(&self.nodes) < until && Instant::now() < latest {
             tokio::select! {
                 () = sleep(Duration::from_millis(2)) => {}
                 () = stop.cancelled() => return false,
             }
+        }
+        if after_fault {
+            sleep(self.dice.millis(1, 600)).await;
         }
         true
     }

@@ -48,6 +48,7 @@ impl Nodes {
             storm: AtomicBool::new(false),
             commands: AtomicU64::new(0),
             scripts: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
             busy: Arc::default(),
         });
         sim.set_faults(Some(weather.clone()));
@@ -60,6 +61,10 @@ impl Nodes {
     /// How many commands nodes have been given so far.
     pub fn commands(&self) -> u64 {
         self.weather.commands.load(SeqCst)
+    }
+    /// And how many of them did not do what they were told.
+    pub fn faults(&self) -> u64 {
+        self.weather.faults.load(SeqCst)
     }
     /// Nothing goes wrong any more, and everybody is there.
     pub fn calm(&self) {
@@ -144,7 +149,7 @@ impl Remote for Line {
             why,
         };
         if cut {
-            self.weather.report.count("faults", "line cut, the script goes on");
+            self.weather.fault("line cut, the script goes on");
             tokio::time::sleep(dice.millis(1, 500)).await;
             return Err(in_doubt("torture: the line was cut".into()));
         }
@@ -161,6 +166,7 @@ struct Weather {
     storm: AtomicBool,
     commands: AtomicU64,
     scripts: AtomicU64,
+    faults: AtomicU64,
     /// Volumes on which glusterd is still at work for somebody who has given up waiting: glusterd
     /// holds a lock for each (`mgmt_v3`).
     busy: Arc<Mutex<BTreeSet<String>>>,
@@ -185,6 +191,10 @@ fn may_not_fail(cmd: &Cmd) -> bool {
 }
 
 impl Weather {
+    fn fault(&self, what: &str) {
+        self.faults.fetch_add(1, SeqCst);
+        self.report.count("faults", what);
+    }
     fn is_busy(&self, volume: &str) -> bool {
         self.busy.lock().unwrap().contains(volume)
     }
@@ -207,10 +217,10 @@ impl Weather {
     /// What goes wrong with a gluster command that changes a volume.
     fn gluster(&self, dice: &mut Dice, host: &Hostname, cmd: &Cmd, volume: String) -> Fault {
         if dice.percent(50) {
-            self.report.count("faults", "glusterd busy");
+            self.fault("glusterd busy");
             return Fault::Fail(format!("{BUSY} {volume}. Please try again after some time."));
         }
-        self.report.count("faults", "gluster: request timed out, done later");
+        self.fault("gluster: request timed out, done later");
         let delay = dice.millis(1, 1500);
         self.later(host, cmd, volume, delay);
         Fault::Fail(TIMED_OUT.into())
@@ -246,24 +256,24 @@ impl Faults for Weather {
         }
         match dice.below(5) {
             0 if !may_not_fail(cmd) => {
-                self.report.count("faults", "command failed");
+                self.fault("command failed");
                 Some(Fault::Fail("torture: it is broken".into()))
             }
             1 => {
-                self.report.count("faults", "reply lost");
+                self.fault("reply lost");
                 Some(Fault::ReplyLost)
             }
             2 => {
-                self.report.count("faults", "request lost");
+                self.fault("request lost");
                 Some(Fault::RequestLost)
             }
             3 => {
-                self.report.count("faults", "unreachable");
+                self.fault("unreachable");
                 Some(Fault::Unreachable)
             }
             _ => {
                 let time = dice.millis(20, 4000);
-                self.report.count("faults", "hang");
+                self.fault("hang");
                 self.report.took("hang of a command", time);
                 tokio::time::sleep(time).await;
                 None
@@ -277,7 +287,7 @@ impl Faults for Weather {
         changed_volume(cmd)?;
         let number = self.commands.load(SeqCst);
         if Dice::new(self.seed ^ number, "after").below(1000) < 8 {
-            self.report.count("faults", "gluster: request timed out, done already");
+            self.fault("gluster: request timed out, done already");
             return Some(Fault::Fail(TIMED_OUT.into()));
         }
         None

@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 const REFUSALS: [u16; 6] = [400, 404, 409, 429, 500, 503];
 /// Between two questions.
 const POLL: Duration = Duration::from_millis(25);
+/// Before a client that was told to come later comes again.
+const LATER: Duration = Duration::from_millis(50);
 /// Nobody listens for as long as a server needs to start.
 const NOBODY: Duration = Duration::from_millis(15);
 
@@ -81,7 +83,12 @@ impl Run {
                 self.report.count("accepted operations", kind);
                 return Some(self.ledger.accepted(ask, queue.to_owned()));
             }
-            Ok(answer) => self.refused(kind, (method, path), &answer),
+            Ok(answer) => {
+                self.refused(kind, (method, path), &answer);
+                if matches!(answer.status, 429 | 503) {
+                    tokio::time::sleep(LATER).await;
+                }
+            }
             Err(Silence::NotSent) => tokio::time::sleep(NOBODY).await,
             Err(silence) => {
                 if silence == Silence::Hangs {
