@@ -68,7 +68,7 @@ struct Options {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Clients at once.
-    #[arg(long, value_name = "C", default_value_t = 14)]
+    #[arg(long, value_name = "C", default_value_t = 20)]
     clients: usize,
 }
 

@@ -46,6 +46,7 @@ impl Nodes {
             tracker: tracker.clone(),
             on: AtomicBool::new(false),
             storm: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
             commands: AtomicU64::new(0),
             scripts: AtomicU64::new(0),
             faults: AtomicU64::new(0),
@@ -70,6 +71,7 @@ impl Nodes {
     pub fn calm(&self) {
         self.weather.on.store(false, SeqCst);
         self.weather.storm.store(false, SeqCst);
+        self.weather.slow.store(false, SeqCst);
         let mut world = self.sim.world();
         world.down.clear();
         world.no_glusterd.clear();
@@ -91,7 +93,7 @@ impl Nodes {
             }
             let (host, time) = (dice.pick(&hosts).clone(), dice.millis(100, 5000));
             let (sim, weather, stop) = (self.sim.clone(), self.weather.clone(), stop.clone());
-            let what = *dice.pick(&["node down", "node down", "glusterd down", "storm"]);
+            let what = *dice.pick(&["node down", "node down", "glusterd down", "storm", "slow"]);
             weather.report.count("episodes", what);
             episodes.spawn(async move {
                 let change = |begins: bool| {
@@ -100,6 +102,7 @@ impl Nodes {
                     let hosts = match what {
                         "node down" => &mut world.down,
                         "glusterd down" => &mut world.no_glusterd,
+                        "slow" => return weather.slow.store(begins, SeqCst),
                         _ => return weather.storm.store(begins, SeqCst),
                     };
                     if begins {
@@ -139,8 +142,15 @@ impl Remote for Line {
     async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>, NodeError> {
         let number = self.weather.scripts.fetch_add(1, SeqCst);
         let mut dice = Dice::new(self.weather.seed ^ number, "script");
-        let cut = self.weather.on.load(SeqCst) && dice.below(1000) < 8;
-        let slow = if cut { Duration::from_millis(dice.between(0, 150)) } else { Duration::ZERO };
+        let on = self.weather.on.load(SeqCst);
+        let cut = on && dice.below(1000) < 10;
+        // A load that slows one node slows the others as well: what overlaps once overlaps often.
+        let chance = if self.weather.slow.load(SeqCst) { 600 } else { 10 };
+        let is_slow = on && (dice.below(1000) < chance || cut && dice.percent(80));
+        let slow = if is_slow { dice.millis(2, 120) } else { Duration::ZERO };
+        if is_slow {
+            self.weather.report.count("faults", "slow script");
+        }
         let (sim, to, all) = (self.sim.clone(), host.clone(), script.clone());
         let work = self.tracker.spawn(SLOW.scope(slow, async move { sim.run(&to, &all).await }));
         let in_doubt = |why: String| NodeError::InDoubt {
@@ -164,6 +174,7 @@ struct Weather {
     tracker: TaskTracker,
     on: AtomicBool,
     storm: AtomicBool,
+    slow: AtomicBool,
     commands: AtomicU64,
     scripts: AtomicU64,
     faults: AtomicU64,
@@ -216,12 +227,12 @@ impl Weather {
 
     /// What goes wrong with a gluster command that changes a volume.
     fn gluster(&self, dice: &mut Dice, host: &Hostname, cmd: &Cmd, volume: String) -> Fault {
-        if dice.percent(50) {
+        if dice.percent(35) {
             self.fault("glusterd busy");
             return Fault::Fail(format!("{BUSY} {volume}. Please try again after some time."));
         }
         self.fault("gluster: request timed out, done later");
-        let delay = dice.millis(1, 1500);
+        let delay = dice.millis(50, 2500);
         self.later(host, cmd, volume, delay);
         Fault::Fail(TIMED_OUT.into())
     }
@@ -245,7 +256,7 @@ impl Faults for Weather {
         let mut dice = Dice::new(self.seed ^ number, "command");
         let storm = if self.storm.load(SeqCst) { 10 } else { 1 };
         // Of 10 000 commands; a gluster session is where most depends on the answer.
-        let chance = if volume.is_some() { 120 } else { 15 } * storm;
+        let chance = if volume.is_some() { 250 } else { 15 } * storm;
         if dice.below(10_000) >= chance {
             return None;
         }
@@ -272,7 +283,7 @@ impl Faults for Weather {
                 Some(Fault::Unreachable)
             }
             _ => {
-                let time = dice.millis(20, 4000);
+                let time = dice.millis(20, 3000);
                 self.fault("hang");
                 self.report.took("hang of a command", time);
                 tokio::time::sleep(time).await;

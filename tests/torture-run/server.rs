@@ -97,7 +97,7 @@ fn configuration(folder: &Path) -> String {
             "db": folder.join("heketi.db"),
             "executor": "sim",
             "brick_max_size_gb": 20,
-            "max_inflight_operations": 10,
+            "max_inflight_operations": 16,
             "start_time_background_cleaner": 1,
             "refresh_time_background_cleaner": 1,
         }
