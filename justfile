@@ -14,12 +14,16 @@ test *ARGUMENTS:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
-    cargo clippy --test lab -- -D warnings
+    cargo clippy --test lab --test torture -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 
 # Licences, advisories and sources of dependencies (cargo install cargo-deny)
 deny:
     cargo deny check
+
+# Kills the server again and again while simulated nodes misbehave
+torture *ARGUMENTS:
+    tests/torture {{ARGUMENTS}}
 
 # The whole product on real GlusterFS nodes (root on Debian)
 lab *USERS:
