@@ -161,6 +161,16 @@ pub fn info(script: Script, tools: &Tools, name: &VolumeName) -> Script {
     script.then_try(gluster(tools, &["--xml", "volume", "info", name.as_str()]))
 }
 
+/// Waits behind whatever glusterd still does to the volume, and changes nothing: unlike `volume
+/// info`, which reads, `volume status` is a transaction and takes glusterd's lock of the volume, so
+/// it answers [`BUSY`] meanwhile.
+#[must_use]
+pub fn wait_for_others(script: Script, tools: &Tools, name: &VolumeName) -> Script {
+    script.then(gluster(tools, &["volume", "status", name.as_str()]))
+}
+/// Words of [`wait_for_others`] that mean that nobody else is at work.
+pub const IDLE: [&str; 2] = ["does not exist", "is not started"];
+
 /// Asks how many snapshots a volume has; see [`snapshot_count`].
 #[must_use]
 pub fn snapshots(script: Script, tools: &Tools, name: &VolumeName) -> Script {

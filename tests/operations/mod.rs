@@ -7,6 +7,7 @@ mod crash;
 mod faults;
 mod fuse;
 mod health;
+mod late;
 mod retries;
 mod scenario;
 mod shutdown;

@@ -32,6 +32,11 @@ fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
         ["volume", "start", name] => start(world, name),
         ["volume", "stop", name, "force"] => stop(world, name),
         ["volume", "delete", name] => delete(world, name),
+        ["volume", "status", name] => match find(world, name) {
+            Some(volume) if volume.started => Ok(format!("Status of volume: {name}")),
+            Some(_) => Err(format!("Volume {name} is not started")),
+            None => Err(format!("Volume {name} does not exist")),
+        },
         ["volume", "rebalance", name, "start"] => match find(world, name) {
             Some(_) => Ok("volume rebalance: success".into()),
             None => Err(format!("volume rebalance: {name}: failed: Volume {name} does not exist")),

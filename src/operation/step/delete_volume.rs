@@ -85,7 +85,20 @@ pub(super) async fn destroy_if_ours(
     name: &VolumeName,
     bricks: &[BrickAddress],
 ) -> Result<()> {
-    let Some(found) = state(nodes, pool, name).await? else { return Ok(()) };
+    let mut found = state(nodes, pool, name).await?;
+    if found.is_none() {
+        // glusterd goes on with a create that its command line has given up waiting for: the
+        // volume would come after it was said not to exist.
+        let wait = Script::changing(format!("volume-{id}"));
+        let wait = gluster::wait_for_others(wait, nodes.tools(), name);
+        match pool.change(nodes, &wait).await {
+            Err(error) if !gluster::IDLE.iter().any(|words| error.says(words)) => {
+                return Err(error);
+            }
+            _ => found = state(nodes, pool, name).await?,
+        }
+    }
+    let Some(found) = found else { return Ok(()) };
     let adopted = bricks.iter().any(|brick| found.has(brick));
     if !found.is(id, bricks) && !adopted {
         tracing::warn!(volume = %id, %name, "gluster has another volume of this name; left alone");
