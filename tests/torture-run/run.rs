@@ -103,7 +103,8 @@ impl Run {
 
     fn refused(&self, kind: &str, (method, path): (&str, &str), answer: &Answer) {
         let Answer { status, body, .. } = answer;
-        self.report.count("refused requests", format!("{kind}: {status}"));
+        let cause = if *status == 500 { brief(body) } else { String::new() };
+        self.report.count("refused requests", format!("{kind}: {status} {cause}"));
         let honest = REFUSALS.contains(status) && !body.trim().is_empty();
         if !honest || is_dishonest(body) {
             self.report.finding(format!("{method} {path}: {status} {body}"));
@@ -145,8 +146,12 @@ impl Run {
                 let time = self.started.lock().unwrap().elapsed();
                 self.report.took("from a restart to the end of an operation it met", time);
             }
-            let done = if matches!(end, End::Done(_)) { "done" } else { "failed" };
-            self.report.count("ends", format!("{kind}: {done}"));
+            let how = match &end {
+                End::Done(_) => "done",
+                End::Failed(why) if why.contains("server was restarted") => "taken back, restart",
+                End::Failed(_) => "failed",
+            };
+            self.report.count("ends", format!("{kind}: {how}"));
             if let Err(why) = self.ledger.ended(order, &end) {
                 self.report.finding(why);
             }
@@ -179,6 +184,12 @@ pub fn word(answer: &Answer) -> Result<Word, String> {
         (500, None) => Ok(Word::End(End::Failed(answer.body.clone()))),
         (status, _) => Err(format!("{status} (x-pending: {pending:?}) {}", answer.body)),
     }
+}
+
+/// The first words, without names that are different each time.
+fn brief(body: &str) -> String {
+    let plain = |word: &&str| !word.contains(|c: char| c.is_ascii_digit() || c == '/');
+    body.split_whitespace().filter(plain).take(12).collect::<Vec<_>>().join(" ")
 }
 
 /// Texts that mean a defect, and not a node's trouble.
