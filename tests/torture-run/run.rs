@@ -7,10 +7,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -29,8 +26,7 @@ pub struct Run {
     pub ledger: Ledger,
     pub client: Client,
     pub topology: Topology,
-    /// How often the server was started, and when it was last.
-    starts: AtomicU64,
+    /// When the server was started last.
     started: Mutex<Instant>,
 }
 
@@ -47,12 +43,12 @@ pub enum Followed {
 impl Run {
     pub fn new(report: Arc<Report>, client: Client, topology: Topology) -> Self {
         let ledger = Ledger::default();
-        let (starts, started) = (AtomicU64::new(0), Mutex::new(Instant::now()));
-        Self { report, ledger, client, topology, starts, started }
+        let started = Mutex::new(Instant::now());
+        Self { report, ledger, client, topology, started }
     }
     pub fn server_started(&self) {
         *self.started.lock().unwrap() = Instant::now();
-        self.starts.fetch_add(1, SeqCst);
+        self.client.server_started();
     }
 
     /// Sends a request that is to start an operation; its number when it was accepted.
@@ -114,7 +110,7 @@ impl Run {
     /// Polls an accepted operation to its end, through any number of restarts.
     pub async fn follow(&self, order: usize, kind: &str, stop: &CancellationToken) -> Followed {
         let queue = self.ledger.queue_of(order);
-        let starts = self.starts.load(SeqCst);
+        let starts = self.client.starts();
         while !stop.is_cancelled() {
             let answer = match self.client.get(&queue).await {
                 Ok(answer) => answer,
@@ -142,7 +138,7 @@ impl Run {
                     return Followed::Left;
                 }
             };
-            if self.starts.load(SeqCst) != starts {
+            if self.client.starts() != starts {
                 let time = self.started.lock().unwrap().elapsed();
                 self.report.took("from a restart to the end of an operation it met", time);
             }
