@@ -59,8 +59,11 @@ impl Effect for CreateVolume {
         match self.settle(nodes, &error).await.map_err(after_start)? {
             Some(found) if found.is(self.volume.id, &self.volume.bricks) => {
                 let rest = gluster::complete(nodes.tools(), &self.volume, &found);
-                self.pool.change(nodes, &self.script(rest)).await.map_err(after_start)?;
-                Ok(Output::Nothing)
+                match self.pool.change(nodes, &self.script(rest)).await {
+                    // Started meanwhile by the session in doubt. It is the last command of all.
+                    Err(error) if error.says("already started") => Ok(Output::Nothing),
+                    other => other.map_err(after_start).map(|()| Output::Nothing),
+                }
             }
             _ => Err(error),
         }
