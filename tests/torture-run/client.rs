@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// So many volumes at once leave room on the disks, and still fill some of them.
-const ENOUGH: usize = 45;
+const ENOUGH: usize = 30;
 const SIZES: [u64; 12] = [1, 1, 1, 2, 2, 3, 4, 5, 7, 12, 25, 33];
 
 pub struct Client {

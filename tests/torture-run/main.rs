@@ -59,7 +59,7 @@ const CHECKPOINTS: u32 = 4;
 /// meets depends on the timing of processes and threads, which is not replayed. A run that fails
 /// says what is wrong and keeps database, log and nodes.
 #[derive(Clone, Parser)]
-#[command(name = "torture")]
+#[command(name = "torture", bin_name = "tests/torture")]
 struct Options {
     /// How long clients and killers work, checkpoints not counted.
     #[arg(long, value_name = "N", default_value_t = 60)]
