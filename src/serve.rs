@@ -86,7 +86,7 @@ pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
         Executor::Ssh(_) => Pace::default(),
         Executor::Sim(_) | Executor::SimElsewhere(_) => sim::PACE,
     };
-    let nodes = Nodes::new(remote, config.tools.clone()).paced(pace);
+    let nodes = Nodes::new(remote, config.tools.clone()).paced(pace).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, config.operations.clone());
     Ok(App::new(Parts { store, operations, gate: Gate::new(config.mode), keys }))
 }

@@ -24,6 +24,7 @@ const SAMPLES: &[&str] = &[
      INSERT INTO operation_steps (operation, seq, stage, step, state, changed_at)
        VALUES ('o', 0, 0, '{}', 'planned', 0);
      INSERT INTO claims (resource, operation) VALUES ('volume/v', 'o');",
+    "UPDATE operations SET state = 'stuck', tries = 2, retry_at = 7;",
 ];
 
 #[tokio::test]

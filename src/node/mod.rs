@@ -23,7 +23,10 @@ pub use script::{Cmd, Lane, Ran, Script, When};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -201,6 +204,8 @@ pub struct Nodes {
     queues: Arc<Mutex<HashMap<ClusterId, Arc<tokio::sync::Mutex<()>>>>>,
     activity: Activity,
     health: Arc<Health>,
+    /// Of the last script that changes anything.
+    number: Arc<AtomicU64>,
     /// Whose work goes through this handle.
     caller: Option<OperationId>,
     /// Cancelled when nobody is to wait for better times any more.
@@ -218,6 +223,7 @@ impl Nodes {
             queues: Arc::default(),
             activity: Activity::default(),
             health: Arc::default(),
+            number: Arc::default(),
             caller: None,
             ending: CancellationToken::new(),
         }
@@ -226,6 +232,13 @@ impl Nodes {
     #[must_use]
     pub fn paced(mut self, pace: Pace) -> Self {
         self.pace = pace;
+        self
+    }
+    /// The same for a server of this epoch, see [`Script::number`]. A million scripts a second
+    /// would have to be sent to run into the numbers of the next epoch.
+    #[must_use]
+    pub fn since(self, epoch: u64) -> Self {
+        self.number.store(epoch << 20, Ordering::SeqCst);
         self
     }
     /// The same for the work of an operation, which waits for better times until `ending`.
@@ -267,7 +280,8 @@ impl Nodes {
     /// As [`Remote::run`].
     pub async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>> {
         let started = Instant::now();
-        let script = script.clone().limited(self.tools.command_timeout);
+        let mut script = script.clone().limited(self.tools.command_timeout);
+        script.number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
         let entry = self.activity.begin(self.caller, host, script.brief());
         let result = self.remote.run(host, &script).await;
         drop(entry);

@@ -146,6 +146,9 @@ pub enum Lane {
 pub struct Script {
     /// Name of the lock that is held on the node meanwhile; no lock for reading.
     pub lock: Option<String>,
+    /// Which of two scripts of one lock was sent later. One that gets the lock after a later one
+    /// had it does nothing: it was sent by a server that has died, and has been undone already.
+    pub number: u64,
     /// Which connections it takes.
     pub lane: Lane,
     /// The commands.

@@ -43,6 +43,7 @@ pub struct Store {
     witness: Option<Arc<dyn Witness>>,
     /// Why nothing is written, if so.
     barred: Option<Arc<str>>,
+    epoch: u64,
     _guard: Arc<Guard>,
 }
 
@@ -60,6 +61,13 @@ impl Store {
     #[must_use]
     pub fn barred(&self) -> Option<&str> {
         self.barred.as_deref()
+    }
+
+    /// A number above that of every earlier start on this database, and of every start more than a
+    /// second ago on a copy of it.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Begins to read.

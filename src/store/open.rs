@@ -97,10 +97,14 @@ impl Store {
             None => migrate(path, &write).await?,
             Some(damage) => Some(damage),
         };
+        let (epoch, barred) = match barred {
+            None => next_epoch(&write, path).await.map_err(failed)?,
+            barred => (0, barred),
+        };
         let many = SqlitePoolOptions::new().max_connections(READERS);
         let read = many.connect_with(options.read_only(true)).await.map_err(failed)?;
         let barred = barred.map(Arc::from);
-        Ok(Self { write, read, witness, barred, _guard: guard })
+        Ok(Self { write, read, witness, barred, epoch, _guard: guard })
     }
 
     /// A database that cannot be written is read from a copy: `SQLite` itself wants to write beside
@@ -125,7 +129,7 @@ impl Store {
         let barred = format!("{} cannot be written ({why})", path.display());
         let barred = Some(old.unwrap_or(barred).into());
         let guard = Arc::new(Guard::Copy { _folder: folder });
-        Ok(Self { write: read.clone(), read, witness: None, barred, _guard: guard })
+        Ok(Self { write: read.clone(), read, witness: None, barred, epoch: 0, _guard: guard })
     }
 }
 
@@ -152,6 +156,25 @@ async fn migrate(path: &Path, database: &SqlitePool) -> Result<Option<String>, O
             Ok(Some(format!("{} cannot be written ({error})", path.display())))
         }
         Err(source) => Err(OpenError::Migrate { path: path.into(), source }),
+    }
+}
+
+/// The number of this start; or why nothing can be written, which this is the first to find out.
+async fn next_epoch(
+    database: &SqlitePool,
+    path: &Path,
+) -> Result<(u64, Option<String>), sqlx::Error> {
+    let raised: Result<i64, _> =
+        sqlx::query_scalar("UPDATE epoch SET number = max(number + 1, ?) RETURNING number")
+            .bind(super::now())
+            .fetch_one(database)
+            .await;
+    match raised {
+        Ok(number) => Ok((number.unsigned_abs(), None)),
+        Err(error) if sqlite::code(&error).is_some_and(sqlite::is_about_writing) => {
+            Ok((0, Some(format!("{} cannot be written ({error})", path.display()))))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -236,6 +259,19 @@ mod tests {
         assert_eq!(journal_mode_on(nfs), SqliteJournalMode::Delete);
         assert_eq!(journal_mode_on(ext4), SqliteJournalMode::Wal);
         assert_eq!(journal_mode_on(tmpfs), SqliteJournalMode::Wal);
+    }
+
+    #[tokio::test]
+    async fn every_start_has_a_higher_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("brickyard.db");
+        let mut last = 1_700_000_000;
+        for _ in 0..3 {
+            let store = Store::open(&path).await.unwrap();
+            assert!(store.epoch() > last);
+            last = store.epoch();
+            store.close().await;
+        }
     }
 
     #[tokio::test]

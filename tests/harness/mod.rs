@@ -125,7 +125,7 @@ impl TestApp {
 pub async fn build(folder: &Path, remote: Arc<dyn Remote>, start: Start) -> App {
     let database = folder.join("brickyard.db");
     let store = Store::open_witnessed(&database, start.witness).await.unwrap();
-    let nodes = Nodes::new(remote, start.tools);
+    let nodes = Nodes::new(remote, start.tools).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, start.settings);
     App::new(Parts { store, operations, gate: Gate::default(), keys: start.keys })
 }

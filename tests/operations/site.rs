@@ -74,6 +74,7 @@ impl Site {
         let pace =
             Pace { busy_pause: Duration::ZERO, look_pause: Duration::ZERO, ..Pace::default() };
         let nodes = Nodes::new(self.sim.clone(), Tools::default()).paced(pace);
+        let nodes = nodes.since(store.epoch());
         let operations = Operations::new(store.clone(), nodes, settings);
         Server { operations, store, fuse, sim: self.sim.clone(), runtime }
     }

@@ -9,20 +9,29 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 /// A node, and a name on it.
 type Key = (Hostname, String);
 
-/// One lock for each node and name, as long as somebody holds it or waits for it.
+/// One lock for each node and name, with the number of the script that had it last.
 #[derive(Default)]
-pub(super) struct Locks(Mutex<HashMap<Key, Arc<Turn<()>>>>);
+pub(super) struct Locks(Mutex<HashMap<Key, Arc<Turn<u64>>>>);
 
 impl Locks {
     /// Waits until nobody else holds the lock, however long that takes; free again when dropped.
-    pub(super) async fn take(&self, host: &Hostname, name: &str) -> OwnedMutexGuard<()> {
+    /// None when a script with a higher number had it before.
+    pub(super) async fn take(
+        &self,
+        host: &Hostname,
+        name: &str,
+        number: u64,
+    ) -> Option<OwnedMutexGuard<u64>> {
         let turn = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // Most names are those of one brick: they would pile up.
-            all.retain(|_, turn| Arc::strong_count(turn) > 1);
             all.entry((host.clone(), name.to_owned())).or_default().clone()
         };
-        turn.lock_owned().await
+        let mut last = turn.lock_owned().await;
+        if *last > number {
+            return None;
+        }
+        *last = number;
+        Some(last)
     }
 }
 
@@ -36,17 +45,18 @@ mod tests {
     }
     /// Whether the lock is free now.
     async fn free(locks: &Locks, node: &str, name: &str) -> bool {
-        tokio::time::timeout(Duration::ZERO, locks.take(&host(node), name)).await.is_ok()
+        tokio::time::timeout(Duration::ZERO, locks.take(&host(node), name, 1)).await.is_ok()
     }
 
     #[tokio::test]
     async fn one_holder_for_each_node_and_name() {
         let locks = Locks::default();
-        let held = locks.take(&host("a"), "brick-1").await;
+        let held = locks.take(&host("a"), "brick-1", 1).await;
         assert!(!free(&locks, "a", "brick-1").await);
         assert!(free(&locks, "a", "brick-2").await && free(&locks, "b", "brick-1").await);
         drop(held);
         assert!(free(&locks, "a", "brick-1").await);
-        assert!(locks.0.lock().unwrap().len() <= 1, "names pile up");
+        assert!(locks.take(&host("a"), "brick-1", 5).await.is_some());
+        assert!(locks.take(&host("a"), "brick-1", 4).await.is_none(), "it was overtaken");
     }
 }

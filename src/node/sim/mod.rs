@@ -130,7 +130,13 @@ impl Remote for Sim {
         let _held = match &script.lock {
             // Nobody gets as far as the lock of a node that is down.
             Some(name) if !self.world().down.contains(host.as_str()) => {
-                Some(self.locks.take(host, name).await)
+                let held = self.locks.take(host, name, script.number).await;
+                if held.is_none() {
+                    let why = "a later command for the same object came before".into();
+                    let (host, command) = (host.clone(), script.brief());
+                    return Err(NodeError::InDoubt { host, command, why });
+                }
+                held
             }
             _ => None,
         };
