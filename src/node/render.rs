@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(numbered(1_800_000_000 << 20).unwrap()[0].stdout, "done\n");
         match numbered(8) {
             Err(NodeError::InDoubt { why, .. }) => {
-                assert!(why.contains("a later command"), "{why}")
+                assert!(why.contains("a later command"), "{why}");
             }
             other => panic!("{other:?}"),
         }
