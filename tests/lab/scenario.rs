@@ -9,17 +9,31 @@
     unreachable_pub,
     reason = "a run that cannot go on fails, and what it prints is its report"
 )]
+#[path = "scenario/cluster.rs"]
+mod cluster;
+#[path = "scenario/compare.rs"]
+mod compare;
+#[path = "scenario/database.rs"]
+#[expect(dead_code, reason = "the other run asks for more")]
+mod database;
 #[path = "scenario/node.rs"]
 mod node;
+#[path = "../operations/rest.rs"]
+mod rest;
 #[path = "scenario/server.rs"]
+#[expect(dead_code, reason = "the other run kills it")]
 mod server;
 
+use cluster::{
+    NODES, come_together, devices, dissolve, index_of, leftovers, mount, read_back, topology,
+    unmount, write_to,
+};
+use compare::differences;
 use node::{Node, sh};
-use serde_json::Value;
 use server::Server;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use tokio::runtime::Runtime;
 
-const NODES: [u8; 3] = [1, 2, 3];
 const GIB: u64 = 1024 * 1024;
 
 fn main() {
@@ -47,6 +61,7 @@ fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
 struct Life {
     server: Server,
     nodes: Vec<Node>,
+    runtime: Runtime,
 }
 
 /// A volume under test.
@@ -61,26 +76,29 @@ struct Volume {
 impl Life {
     fn new(user: &str) -> Self {
         let nodes = NODES.map(Node).to_vec();
-        Self { server: Server::start(user), nodes }
+        Self { server: Server::start(user, |_| {}), nodes, runtime: Runtime::new().unwrap() }
     }
 
     fn lead(mut self) {
         assert_eq!(leftovers(&[]), "", "the nodes are not clean to begin with");
         let topology = self.server.write("topology.json", &topology());
         timed("topology load", || self.server.cli(&["topology", "load", "--json", &topology]));
-        self.sizes_match();
+        self.agrees();
         self.a_bad_option_leaves_nothing();
 
         let mut volumes = self.create_all();
         for volume in &mut volumes {
-            volume.sum = timed(&format!("write to {}", volume.what), || self.write_to(volume));
+            volume.sum = timed(&format!("write to {}", volume.what), || {
+                write_to(self.nodes[0], &volume.name)
+            });
             self.find_on_bricks(volume);
         }
-        self.sizes_match();
+        self.agrees();
         self.expand(&volumes[1]);
         timed("reboot of node 2", || self.reboot(2));
         for volume in &volumes {
-            self.read_back(volume);
+            let sum = read_back(self.nodes[0], &volume.name);
+            assert_eq!(sum, volume.sum, "{}: the file changed", volume.what);
         }
         self.restart_server();
 
@@ -90,10 +108,14 @@ impl Life {
             });
         }
         assert_eq!(leftovers(&["--volumes-only"]), "", "deleted volumes left something");
-        self.sizes_match();
-        assert!(self.devices().iter().all(|(_, device)| device["storage"]["used"] == 0));
+        self.agrees();
+        assert!(
+            devices(&self.server, &self.nodes)
+                .iter()
+                .all(|(_, device)| device["storage"]["used"] == 0)
+        );
 
-        timed("removing devices, nodes and the cluster", || self.dissolve());
+        timed("removing devices, nodes and the cluster", || dissolve(&self.server, &self.nodes));
         assert_eq!(leftovers(&[]), "", "the cluster left something");
         self.server.end();
     }
@@ -127,29 +149,7 @@ impl Life {
         });
         assert!(error.contains("option : no.such"), "{error}");
         assert_eq!(leftovers(&["--volumes-only"]), "", "a failed create left something");
-        self.sizes_match();
-    }
-
-    /// Mounts the volume inside node 1, writes 5 MiB, and returns the checksum.
-    fn write_to(&self, volume: &Volume) -> String {
-        let at = self.mount(volume);
-        let write =
-            format!("head -c 5242880 /dev/urandom > {at}/file && sync && sha256sum < {at}/file");
-        let sum = self.nodes[0].run(&write);
-        self.nodes[0].run(&format!("umount {at}"));
-        sum
-    }
-    fn read_back(&self, volume: &Volume) {
-        let at = self.mount(volume);
-        let sum = self.nodes[0].run(&format!("sha256sum < {at}/file"));
-        assert_eq!(sum, volume.sum, "{}: the file changed", volume.what);
-        self.nodes[0].run(&format!("umount {at}"));
-    }
-    fn mount(&self, volume: &Volume) -> String {
-        let at = format!("/mnt/{}", volume.what.replace([' ', '+'], "-"));
-        let source = format!("192.168.77.11:/{}", volume.name);
-        self.nodes[0].run(&format!("mkdir -p {at} && mount -t glusterfs {source} {at}"));
-        at
+        self.agrees();
     }
 
     /// Replicas hold the whole file, an arbiter an empty one, dispersed bricks a part each.
@@ -188,11 +188,11 @@ impl Life {
         let arguments = ["volume", "expand", &argument, "--expand-size=1"];
         let info = timed(&format!("expand {}", volume.what), || self.server.json(&arguments));
         assert_eq!((info["size"].as_u64(), info["bricks"].as_array().unwrap().len()), (Some(2), 6));
-        self.sizes_match();
-        let at = self.mount(volume);
+        self.agrees();
+        let at = mount(self.nodes[0], &volume.name);
         let kib = self.nodes[0].run(&format!("df -k --output=size {at} | tail -1"));
         assert!(kib.trim().parse::<u64>().unwrap() > GIB * 3 / 2, "{kib} KiB after the expansion");
-        self.nodes[0].run(&format!("umount {at}"));
+        unmount(self.nodes[0], &at);
     }
 
     /// After a power cut a node has its bricks mounted again, and gluster's data is whole.
@@ -203,15 +203,7 @@ impl Life {
         assert_ne!(before, "0");
         sh(&["nodes", "reboot", &number.to_string()]);
         assert_eq!(node.run(count), before, "bricks mounted after the reboot");
-        let limit = Instant::now() + Duration::from_mins(5);
-        while self.nodes[0].run("gluster --mode=script pool list").matches("Connected").count() < 3
-            || self.nodes[0]
-                .run("gluster --mode=script volume status all --xml")
-                .contains("<status>0</status>")
-        {
-            assert!(Instant::now() < limit, "gluster did not come together again");
-            std::thread::sleep(Duration::from_secs(1));
-        }
+        come_together(self.nodes[0]).unwrap();
     }
 
     /// A server that is started again knows everything, and answers for operations of before.
@@ -221,78 +213,13 @@ impl Life {
         assert_eq!(self.server.json(&["topology", "info"]), before);
     }
 
-    fn devices(&self) -> Vec<(usize, Value)> {
-        let topology = self.server.json(&["topology", "info"]);
-        let nodes = topology["clusters"][0]["nodes"].as_array().unwrap().clone();
-        let on_node = |node: Value| {
-            let at = self.index_of(&node);
-            let devices = node["devices"].as_array().unwrap().clone();
-            devices.into_iter().map(move |device| (at, device))
-        };
-        nodes.into_iter().flat_map(on_node).collect()
-    }
-    fn index_of(&self, node: &Value) -> usize {
-        let address = node["hostnames"]["manage"][0].as_str().unwrap();
-        self.nodes.iter().position(|n| n.manage() == address).unwrap()
-    }
     fn node_of(&self, id: &str) -> usize {
-        self.index_of(&self.server.json(&["node", "info", id]))
+        index_of(&self.nodes, &self.server.json(&["node", "info", id]))
     }
 
-    /// Every KiB that the database calls used or free, LVM calls so too. LVM keeps a spare for
-    /// pool metadata, as large as the largest, while there is any pool: that one is its own.
-    fn sizes_match(&self) {
-        for (at, device) in self.devices() {
-            let id = device["id"].as_str().unwrap();
-            let node = &self.nodes[at];
-            let line = node.run(&format!("vgdisplay -c vg_{id}"));
-            let fields: Vec<&str> = line.trim().split(':').collect();
-            let kib =
-                |i: usize| fields[i].parse::<u64>().unwrap() * fields[12].parse::<u64>().unwrap();
-            let spare = node.run(&format!(
-                "lvs -a --noheadings --nosuffix --units k -o lv_size --select 'lv_name=lvol0_pmspare && vg_name=vg_{id}'"
-            ));
-            let whole = spare.trim().split('.').next().unwrap_or_default();
-            let spare = whole.parse::<u64>().unwrap_or(0);
-            let size = |key: &str| device["storage"][key].as_u64().unwrap();
-            assert_eq!(size("total"), kib(13), "total of {id} on {}", node.manage());
-            assert_eq!(size("used"), kib(14) - spare, "used of {id} on {}", node.manage());
-        }
+    /// Every KiB and every name is the same in the database and on the nodes.
+    fn agrees(&self) {
+        let found = differences(&self.server.database(self.runtime.handle()), &self.nodes);
+        assert_eq!(found, [""; 0], "the nodes and the database differ");
     }
-
-    fn dissolve(&self) {
-        for (_, device) in self.devices() {
-            let id = device["id"].as_str().unwrap();
-            for verb in ["disable", "remove", "delete"] {
-                self.server.cli(&["device", verb, id]);
-            }
-        }
-        let topology = self.server.json(&["topology", "info"]);
-        let cluster = &topology["clusters"][0];
-        for node in cluster["nodes"].as_array().unwrap() {
-            self.server.cli(&["node", "delete", node["id"].as_str().unwrap()]);
-        }
-        self.server.cli(&["cluster", "delete", cluster["id"].as_str().unwrap()]);
-    }
-}
-
-fn leftovers(options: &[&str]) -> String {
-    sh(&[&["leftovers"], options].concat())
-}
-
-fn topology() -> String {
-    let node = |n: &u8| {
-        serde_json::json!({
-            "node": {
-                "zone": n,
-                "hostnames": {
-                    "manage": [Node(*n).manage()],
-                    "storage": [format!("192.168.77.1{n}")]
-                }
-            },
-            "devices": ["/dev/vdb", "/dev/vdc"]
-        })
-    };
-    let nodes: Vec<Value> = NODES.iter().map(node).collect();
-    serde_json::json!({"clusters": [{"nodes": nodes}]}).to_string()
 }

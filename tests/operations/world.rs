@@ -1,4 +1,5 @@
 //! Compares the simulated nodes with the database: neither may know of anything alone.
+use super::rest::at_rest;
 use brickyard::node::sim::world::{Node, World};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use std::{
@@ -41,10 +42,6 @@ fn texts<const N: usize>(row: &SqliteRow, names: [&str; N]) -> [String; N] {
     names.map(|name| row.get(name))
 }
 
-async fn count(db: &mut SqliteConnection, question: &'static str) -> i64 {
-    sqlx::query_scalar(question).fetch_one(db).await.unwrap()
-}
-
 async fn rows(db: &mut SqliteConnection, question: &'static str) -> Vec<SqliteRow> {
     sqlx::query(question).fetch_all(db).await.unwrap()
 }
@@ -84,39 +81,6 @@ fn same<T: PartialEq + Debug>(what: &str, nodes: &T, database: &T) -> Result<(),
     };
     let (there, here) = (only(&nodes, &database), only(&database, &nodes));
     Err(format!("{what}: only the nodes have\n{there}\nonly the database has\n{here}"))
-}
-
-async fn at_rest(db: &mut SqliteConnection) -> Result<(), String> {
-    let questions = [
-        (
-            "operations not at rest",
-            "SELECT count(*) FROM operations WHERE finished_at IS NULL OR state NOT IN ('done', 'failed')",
-        ),
-        ("claims", "SELECT count(*) FROM claims"),
-        (
-            "pending rows",
-            "SELECT (SELECT count(*) FROM volumes WHERE pending_op IS NOT NULL) \
-             + (SELECT count(*) FROM bricks WHERE pending_op IS NOT NULL) \
-             + (SELECT count(*) FROM devices WHERE pending_op IS NOT NULL) \
-             + (SELECT count(*) FROM nodes WHERE pending_op IS NOT NULL)",
-        ),
-        (
-            "devices whose space does not add up",
-            "SELECT count(*) FROM devices d WHERE used_kib <> \
-             coalesce((SELECT sum(pool_kib + metadata_kib) FROM bricks WHERE device = d.id), 0)",
-        ),
-        (
-            "volumes without bricks",
-            "SELECT count(*) FROM volumes WHERE id NOT IN (SELECT volume FROM bricks)",
-        ),
-    ];
-    for (what, question) in questions {
-        match count(db, question).await {
-            0 => {}
-            n => return Err(format!("{n} {what}")),
-        }
-    }
-    Ok(())
 }
 
 /// What the nodes should have, by the rows of devices and bricks.

@@ -1,32 +1,37 @@
 //! The real binary as a server process, and the command line to talk to it.
+use super::database::Database;
 use serde_json::Value;
 use std::{
     fs::File,
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_brickyard");
 
 pub struct Server {
     process: Child,
     folder: TempDir,
-    url: String,
-    user: String,
+    address: String,
 }
 
 impl Server {
-    /// A new server that reaches the nodes as this user, and not as root if that is another.
-    pub fn start(user: &str) -> Self {
+    /// A new server that reaches the nodes as this user, and not as root if that is another; the
+    /// configuration may be changed before it is written.
+    pub fn start(user: &str, configure: impl FnOnce(&mut Value)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         drop(listener);
-        let process = spawn(folder.path(), &address, user);
-        let server = Self { process, folder, url: format!("http://{address}"), user: user.into() };
+        let mut config = configuration(folder.path(), user);
+        configure(&mut config);
+        std::fs::write(folder.path().join("heketi.json"), config.to_string()).unwrap();
+        let process = spawn(folder.path(), &address);
+        let server = Self { process, folder, address };
         server.wait();
         server
     }
@@ -34,8 +39,16 @@ impl Server {
     /// Ends the server as Kubernetes ends it, and starts it again on its database.
     pub fn restart(&mut self) {
         self.terminate();
-        let address = self.url.trim_start_matches("http://").to_owned();
-        self.process = spawn(self.folder.path(), &address, &self.user);
+        self.revive();
+    }
+    /// SIGKILL. What it began goes on without it: connections to nodes, commands on them.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+    /// Starts it again on its database, and waits until it answers.
+    pub fn revive(&mut self) {
+        self.process = spawn(self.folder.path(), &self.address);
         self.wait();
     }
     pub fn end(mut self) {
@@ -54,6 +67,22 @@ impl Server {
             assert!(Instant::now() < limit, "the server does not answer: {}", self.log());
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+    pub fn database(&self, runtime: &Handle) -> Database {
+        let file = self.folder.path().join("brickyard.db");
+        Database { file, runtime: runtime.clone() }
+    }
+    /// Copies log and database to a folder that stays.
+    pub fn keep(&self) -> PathBuf {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
+        std::fs::create_dir_all(&kept).unwrap();
+        for name in ["server.log", "brickyard.db", "brickyard.db-wal"] {
+            drop(std::fs::copy(self.folder.path().join(name), kept.join(name)));
+        }
+        kept
     }
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
@@ -86,7 +115,7 @@ impl Server {
     }
     fn try_cli(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(BINARY);
-        command.args(["cli", "--server", &self.url, "--user", "admin", "--secret", "lab admin"]);
+        command.args(["cli", "--server", &self.url(), "--user", "admin", "--secret", "lab admin"]);
         command.args(arguments).output().unwrap()
     }
 }
@@ -97,13 +126,17 @@ impl Drop for Server {
         drop(self.process.kill());
         drop(self.process.wait());
         if std::thread::panicking() {
-            eprintln!("--- log of the server ---\n{}", self.log());
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let end = &lines[lines.len().saturating_sub(200)..];
+            eprintln!("--- end of the server's log, whole in {} ---", self.keep().display());
+            eprintln!("{}", end.join("\n"));
         }
     }
 }
 
-fn spawn(folder: &Path, address: &str, user: &str) -> Child {
-    let config = serde_json::json!({
+fn configuration(folder: &Path, user: &str) -> Value {
+    serde_json::json!({
         "jwt": {"admin": {"key": "lab admin"}, "user": {"key": "lab user"}},
         "glusterfs": {
             "db": folder.join("heketi.db"),
@@ -116,14 +149,17 @@ fn spawn(folder: &Path, address: &str, user: &str) -> Child {
                 "fstab": "/var/lib/heketi/fstab"
             }
         }
-    });
-    let file = folder.join("heketi.json");
-    std::fs::write(&file, config.to_string()).unwrap();
+    })
+}
+
+fn spawn(folder: &Path, address: &str) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("server.log")).unwrap();
     Command::new(BINARY)
         .args(["serve", "--listen", address, "--config"])
-        .arg(&file)
+        .arg(folder.join("heketi.json"))
         .env("RUST_LOG", "info,brickyard=debug")
+        // What a killed server leaves there goes with the folder.
+        .env("TMPDIR", folder)
         .stdout(log.try_clone().unwrap())
         .stderr(log)
         .spawn()

@@ -1,0 +1,149 @@
+//! Compares every node with the database: neither may know of anything alone.
+use super::{database::Database, node::Node, rest::at_rest};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Prints what a node has.
+const FACTS: &str = include_str!("facts.sh");
+const MOUNTS: &str = "/var/lib/heketi/mounts";
+/// glusterd starts and ends brick processes in its own time.
+const PROCESSES: Duration = Duration::from_mins(2);
+
+/// What only one side has, one line each; nothing when everything is at rest and agrees.
+pub fn differences(database: &Database, nodes: &[Node]) -> Vec<String> {
+    let limit = Instant::now() + PROCESSES;
+    loop {
+        let found = differences_now(database, nodes);
+        let late = |line: &String| line.contains(" process ");
+        if found.is_empty() || !found.iter().all(late) || Instant::now() > limit {
+            return found;
+        }
+        thread::sleep(Duration::from_secs(2));
+    }
+}
+
+fn differences_now(database: &Database, nodes: &[Node]) -> Vec<String> {
+    let mut found = vec![];
+    let mut wanted = database.ask(async |db| {
+        found.extend(at_rest(db).await.err().map(|what| format!("database: {what}")));
+        wanted(db).await
+    });
+    let facts: Vec<(Node, String)> = thread::scope(|scope| {
+        let ask = |&node: &Node| scope.spawn(move || (node, node.run(FACTS)));
+        let asked: Vec<_> = nodes.iter().map(ask).collect();
+        asked.into_iter().map(|answer| answer.join().unwrap()).collect()
+    });
+    for (node, text) in facts {
+        let text = text.strip_suffix("done").unwrap_or_else(|| panic!("cut off: {text}"));
+        let of_database = wanted.remove(&node.manage()).unwrap_or_default();
+        found.extend(compared(&node.manage(), text, &of_database));
+    }
+    found.extend(wanted.into_keys().map(|host| format!("{host} is only in the database")));
+    found
+}
+
+/// Counted, since what is there twice is wrong as well.
+fn compared(host: &str, facts: &str, wanted: &[String]) -> Vec<String> {
+    let mut count = BTreeMap::<&str, i32>::new();
+    // A device's folder may wait for its next brick, but not outlive the device.
+    let group = |line: &str| wanted.iter().any(|w| w.starts_with(&format!("group {line}:")));
+    let folder =
+        |line: &str| line.strip_prefix(&format!("mount point {MOUNTS}/")).is_some_and(group);
+    for line in facts.lines().filter(|line| !line.is_empty() && !folder(line)) {
+        *count.entry(line).or_default() += 1;
+    }
+    for line in wanted {
+        *count.entry(line).or_default() -= 1;
+    }
+    let told = |(line, n): (&str, i32)| match n {
+        0 => None,
+        1.. => Some(format!("{host}: only the node has {line}")),
+        _ => Some(format!("{host}: only the database has {line}")),
+    };
+    count.into_iter().filter_map(told).collect()
+}
+
+fn texts<const N: usize>(row: &SqliteRow, names: [&str; N]) -> [String; N] {
+    names.map(|name| row.get(name))
+}
+
+async fn rows(db: &mut SqliteConnection, question: &'static str) -> Vec<SqliteRow> {
+    sqlx::query(question).fetch_all(db).await.unwrap()
+}
+
+/// What each node should print, by its management name.
+async fn wanted(db: &mut SqliteConnection) -> BTreeMap<String, Vec<String>> {
+    let mut all = BTreeMap::<String, Vec<String>>::new();
+    let devices = "SELECT m.name AS host, d.id, d.total_kib, d.used_kib FROM devices d \
+         JOIN node_hostnames m ON m.node = d.node AND m.kind = 'manage' AND m.position = 0";
+    for row in rows(db, devices).await {
+        let [host, id] = texts(&row, ["host", "id"]);
+        let (total, used): (i64, i64) = (row.get("total_kib"), row.get("used_kib"));
+        all.entry(host).or_default().push(format!("group vg_{id}: {total} KiB, {used} used"));
+    }
+    // LVM rounds a volume's size up to whole extents.
+    let bricks = "SELECT m.name AS host, b.id, b.device, b.path, b.pool_kib, b.metadata_kib, \
+         (b.size_kib + d.extent_kib - 1) / d.extent_kib * d.extent_kib AS size_kib \
+         FROM bricks b JOIN devices d ON d.id = b.device \
+         JOIN node_hostnames m ON m.node = d.node AND m.kind = 'manage' AND m.position = 0";
+    for row in rows(db, bricks).await {
+        let [host, id, device, path] = texts(&row, ["host", "id", "device", "path"]);
+        let kib = |column: &str| row.get::<i64, _>(column);
+        let (size, pool, metadata) = (kib("size_kib"), kib("pool_kib"), kib("metadata_kib"));
+        let (group, lv) = (format!("vg_{device}"), format!("brick_{id}"));
+        let block = format!("/dev/mapper/{group}-{lv}");
+        let point = format!("{MOUNTS}/{group}/{lv}");
+        all.entry(host).or_default().extend([
+            format!("pool {group}/tp_{id}: {pool} + {metadata} KiB"),
+            format!("lv {group}/{lv}: {size} KiB of tp_{id}"),
+            format!("fstab {block} {point} xfs rw,inode64,noatime,nouuid 1 2"),
+            format!("mount {block} {point} xfs"),
+            format!("mount point {point}"),
+            format!("directory {path}"),
+            format!("process {path}"),
+        ]);
+    }
+    let volumes = volumes(db).await;
+    for lines in all.values_mut() {
+        lines.extend(volumes.iter().cloned());
+    }
+    all
+}
+
+/// What `gluster volume info` should say on every node, bricks in their order.
+async fn volumes(db: &mut SqliteConnection) -> Vec<String> {
+    let volumes = "SELECT id, name, durability, replica, disperse_data AS data, \
+         disperse_redundancy AS redundancy, EXISTS (SELECT 1 FROM bricks b \
+         WHERE b.volume = volumes.id AND b.part = 'arbiter') AS arbiter FROM volumes";
+    let mut all = vec![];
+    for row in rows(db, volumes).await {
+        let [id, name, durability] = texts(&row, ["id", "name", "durability"]);
+        let bricks = "SELECT s.name || ':' || b.path || iif(b.part = 'arbiter', ' (arbiter)', '') \
+             FROM bricks b JOIN devices d ON d.id = b.device \
+             JOIN node_hostnames s ON s.node = d.node AND s.kind = 'storage' AND s.position = 0 \
+             WHERE b.volume = ? ORDER BY b.set_index, b.position";
+        let bricks: Vec<String> =
+            sqlx::query_scalar(bricks).bind(&id).fetch_all(&mut *db).await.unwrap();
+        let number = |column: &str| usize::try_from(row.get::<i64, _>(column)).unwrap();
+        let (kind, width, set) = match durability.as_str() {
+            "none" => ("Distribute", 1, "1".to_owned()),
+            "replicate" if number("arbiter") == 1 => ("Replicate", 3, "(2 + 1)".to_owned()),
+            "replicate" => ("Replicate", number("replica"), number("replica").to_string()),
+            _ => {
+                let (data, redundancy) = (number("data"), number("redundancy"));
+                ("Disperse", data + redundancy, format!("({data} + {redundancy})"))
+            }
+        };
+        let (sets, count) = (bricks.len() / width, bricks.len());
+        let spread = if sets > 1 && width > 1 { "Distributed-" } else { "" };
+        let number =
+            if width == 1 { count.to_string() } else { format!("{sets} x {set} = {count}") };
+        let bricks = bricks.join(" ");
+        all.push(format!("volume {name}: {spread}{kind}, Started, {number}, id {id}, {bricks}"));
+    }
+    all
+}

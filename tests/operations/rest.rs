@@ -1,0 +1,40 @@
+//! What must hold of any database at rest, on simulated nodes and on real ones.
+use sqlx::SqliteConnection;
+
+/// Nothing is under way, nothing is left of what was, and the space adds up.
+pub async fn at_rest(db: &mut SqliteConnection) -> Result<(), String> {
+    let questions = [
+        (
+            "operations not at rest",
+            "SELECT count(*) FROM operations WHERE finished_at IS NULL OR state NOT IN ('done', 'failed')",
+        ),
+        ("claims", "SELECT count(*) FROM claims"),
+        (
+            "pending rows",
+            "SELECT (SELECT count(*) FROM volumes WHERE pending_op IS NOT NULL) \
+             + (SELECT count(*) FROM bricks WHERE pending_op IS NOT NULL) \
+             + (SELECT count(*) FROM devices WHERE pending_op IS NOT NULL) \
+             + (SELECT count(*) FROM nodes WHERE pending_op IS NOT NULL)",
+        ),
+        (
+            "devices whose space does not add up",
+            "SELECT count(*) FROM devices d WHERE used_kib <> \
+             coalesce((SELECT sum(pool_kib + metadata_kib) FROM bricks WHERE device = d.id), 0)",
+        ),
+        (
+            "volumes without bricks",
+            "SELECT count(*) FROM volumes WHERE id NOT IN (SELECT volume FROM bricks)",
+        ),
+    ];
+    for (what, question) in questions {
+        match count(db, question).await {
+            0 => {}
+            n => return Err(format!("{n} {what}")),
+        }
+    }
+    Ok(())
+}
+
+async fn count(db: &mut SqliteConnection, question: &'static str) -> i64 {
+    sqlx::query_scalar(question).fetch_one(db).await.unwrap()
+}
