@@ -19,17 +19,19 @@ pub fn mount(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
     script.then_when(When::Fails(mounted(brick)), Cmd::new(argv))
 }
 
-/// Makes the directory for gluster, writable for the group when there is one.
+/// Makes the directory for gluster, writable for the group when there is one. It is on disk
+/// afterwards: XFS keeps such changes in memory for up to half a minute, and gluster does not
+/// start a brick whose directory a power cut has taken.
 #[must_use]
 pub fn directory(script: Script, brick: &BrickLv, gid: i64) -> Script {
     let directory = brick.directory();
-    let script = script.then(Cmd::new(["mkdir", "-p", &directory]));
-    if gid == 0 {
-        return script;
+    let mut script = script.then(Cmd::new(["mkdir", "-p", &directory]));
+    if gid != 0 {
+        script = script
+            .then(Cmd::new(["chown", &format!(":{gid}"), &directory]))
+            .then(Cmd::new(["chmod", "2775", &directory]));
     }
-    script
-        .then(Cmd::new(["chown", &format!(":{gid}"), &directory]))
-        .then(Cmd::new(["chmod", "2775", &directory]))
+    script.then(Cmd::new(["sync", "-f", &directory]))
 }
 
 /// Unmounts the brick if it is mounted.
