@@ -14,7 +14,7 @@ test *ARGUMENTS:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
-    cargo clippy --test lab --test torture -- -D warnings
+    cargo clippy --test lab --test survive --test torture -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 
 # Licences, advisories and sources of dependencies (cargo install cargo-deny)
@@ -28,6 +28,14 @@ torture *ARGUMENTS:
 # The whole product on real GlusterFS nodes (root on Debian)
 lab *USERS:
     tests/lab/run {{USERS}}
+
+# Kills and power cuts on the same nodes: --kills N --cuts M --seed S
+survive *ARGUMENTS:
+    tests/lab/survive {{ARGUMENTS}}
+
+# Shows that the tests notice a broken engine
+mutants *NAMES:
+    tests/mutants/run {{NAMES}}
 
 # Everything CI runs
 ci:

@@ -474,8 +474,18 @@ impl Run {
 
     fn end(&mut self) {
         self.intact();
-        for volume in self.database.volumes() {
-            self.server.cli(&["volume", "delete", &volume.id]);
+        // Side by side, as many as may be in flight, so that CI need not wait.
+        for some in self.database.volumes().chunks(4) {
+            let works = some.iter().map(|volume| Work::on(Kind::Delete, volume));
+            let begin = |work: Work| {
+                let id = Some(self.accepted(&work, self.send(&work)));
+                Begun { work, id, stood: String::new(), ended: String::new() }
+            };
+            let mut begun: Vec<_> = works.map(begin).collect();
+            self.rest(&mut begun, Instant::now() + REST);
+            for Begun { work, ended, .. } in begun {
+                assert_eq!(ended, "done", "{}", work.label());
+            }
         }
         self.check("at the end");
         dissolve(&self.server, &self.nodes);
