@@ -1,10 +1,10 @@
 //! Several operations at once: nobody gets into another's way.
 use super::{
     fuse::Trouble,
-    scenario::{add_node, expand, named, named_volume, replica_3},
+    scenario::{add_node, create, expand, named, named_volume, replica_3},
     site::settings,
 };
-use brickyard::operation::{DeleteVolume, Queued, Settings};
+use brickyard::operation::{DeleteVolume, OnRestart, Queued, Settings};
 use tokio::task::JoinSet;
 
 #[test]
@@ -31,6 +31,33 @@ fn a_volume_belongs_to_one_operation_at_a_time() {
     server.perform(DeleteVolume::new(two));
     server.picture(None).unwrap();
     assert!(site.sim.world().volumes.is_empty());
+    server.end();
+}
+
+/// Whoever else is to bring it to rest finds that somebody does already.
+#[test]
+fn an_operation_has_one_driver() {
+    let base = named("create replica 3").base();
+    let site = base.site();
+    let server = site.start_with(None, Trouble::Held("mkfs.xfs"), settings());
+    let id = server.must(server.operations.start(create(2, &replica_3(), ""))).unwrap();
+    server.must(server.fuse.wait_held(3));
+    server.recover(OnRestart::Resume);
+    // Time enough for a second driver to get as far as the first.
+    let kept = DeleteVolume::new(base.volume("kept"));
+    let other = server.must(server.operations.start(kept)).unwrap();
+    server.must(async {
+        while matches!(server.operations.queued(other).await, Ok(Queued::Pending)) {
+            server.fuse.committed.notified().await;
+        }
+    });
+    server.fuse.release();
+    server.rest();
+    assert!(matches!(server.queued(id), Queued::Done(_)), "{:?}", server.queued(id));
+    let log = server.fuse.log.lock().unwrap().clone();
+    let made = log.iter().filter(|(_, command)| command.contains("mkfs.xfs")).count();
+    assert_eq!(made, 3, "{log:?}");
+    server.picture(Some(id)).unwrap();
     server.end();
 }
 

@@ -3,6 +3,7 @@ use super::{
     fuse::Trouble,
     scenario::{Base, create, expand, named, replica_3},
     site::{Server, Site, settings},
+    world::newest,
 };
 use brickyard::{
     node::sim::world::{Volume, World},
@@ -168,4 +169,57 @@ fn what_cannot_be_read_is_left_alone() {
     assert_eq!(left, ["00000000000000000000000000000001".parse().unwrap()]);
     assert!(gone);
     server.end();
+}
+
+/// A disk that is away with its group may come back, with the brick on it.
+#[test]
+fn space_of_a_group_that_is_away_is_not_free() {
+    let site = estate().site();
+    for node in site.sim.world().nodes.values_mut() {
+        node.groups.clear();
+    }
+    let server = site.start();
+    let used = || {
+        server.must(async {
+            let mut tx = server.store.read().await.unwrap();
+            let used = sqlx::query_scalar::<_, i64>("SELECT sum(used_kib) FROM devices");
+            used.fetch_one(&mut *tx).await.unwrap()
+        })
+    };
+    let before = used();
+    server.perform(DeleteVolume::new(estate().volume("two")));
+    assert_eq!(used(), before);
+    server.end();
+}
+
+/// Whoever asked was told to ask again: the volume must not come later all the same.
+#[test]
+fn a_restart_ends_the_attempts() {
+    let mut unwinding = 0;
+    for at in (20..).step_by(7) {
+        let site = estate().site();
+        let server = site.start_with(Some(at), Trouble::Broken("mkfs.xfs"), settings());
+        server.begin(&create(2, &replica_3(), ""));
+        let died = server.rest().is_none();
+        server.kill();
+        if !died {
+            break;
+        }
+        let server = site.start();
+        let state = || {
+            server.must(async {
+                let mut tx = server.store.read().await.unwrap();
+                newest(&mut tx).await.map(|(state, _)| state).unwrap_or_default()
+            })
+        };
+        let before = state();
+        server.recover(OnRestart::Unwind);
+        server.rest();
+        if before == "unwinding" {
+            unwinding += 1;
+            assert_eq!(state(), "failed", "died at {at}");
+        }
+        server.end();
+    }
+    assert!(unwinding > 0, "no server died on the way back");
 }
