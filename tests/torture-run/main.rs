@@ -24,6 +24,8 @@ mod report;
 mod run;
 mod server;
 mod topology;
+#[path = "../operations/rest.rs"]
+mod rest;
 #[expect(dead_code, reason = "the newest operation is a question of other tests")]
 #[path = "../operations/world.rs"]
 mod world;
