@@ -11,6 +11,7 @@ mod compat;
 mod examples;
 mod harness;
 mod migrations;
+mod monitor;
 mod operations;
 mod process;
 mod routes;

@@ -174,3 +174,39 @@ fn a_heketi_database_is_seen() {
     let config = with_keys("{}", &[("HEKETI_DB_PATH", renamed.to_str().unwrap())]).unwrap();
     assert_ne!(config.database, renamed, "a BoltDB file is never written to");
 }
+
+#[test]
+fn waits_and_limits_are_settings() {
+    let seconds = Duration::from_secs;
+    let plain = with_keys("{}", &[]).unwrap();
+    let (first, then) = (seconds(60), seconds(3600));
+    assert_eq!(plain.operations.cleaner, Some((first, then)));
+    assert_eq!(plain.monitor, Some((seconds(10), seconds(120))));
+    assert_eq!((plain.operations.max_in_flight, plain.operations.max_waiting), (8, 200));
+
+    let file = r#"{"glusterfs": {"max_waiting_operations": 5, "start_time_monitor_gluster_nodes": 1,
+        "refresh_time_monitor_gluster_nodes": 2, "disable_background_cleaner": true,
+        "sshexec": {"connect_timeout": 3, "keepalive": 4, "command_timeout": 5}}}"#;
+    let config = with_keys(file, &[]).unwrap();
+    assert_eq!(config.operations.max_waiting, 5);
+    assert_eq!(config.operations.cleaner, None);
+    assert_eq!(config.monitor, Some((seconds(1), seconds(2))));
+    assert_eq!(config.tools.command_timeout, seconds(5));
+    let ssh = ssh_of(config);
+    assert_eq!((ssh.connect_timeout, ssh.keepalive), (seconds(3), seconds(4)));
+
+    let variables = [
+        ("BRICKYARD_MAX_WAITING_OPERATIONS", "6"),
+        ("BRICKYARD_SSH_CONNECT_TIMEOUT", "7"),
+        ("BRICKYARD_SSH_KEEPALIVE", "8"),
+        ("BRICKYARD_COMMAND_TIMEOUT", "9"),
+        ("HEKETI_DISABLE_HEALTH_MONITOR", "true"),
+    ];
+    let config = with_keys(file, &variables).unwrap();
+    assert_eq!((config.operations.max_waiting, config.monitor), (6, None));
+    assert_eq!(config.tools.command_timeout, seconds(9));
+    let ssh = ssh_of(config);
+    assert_eq!((ssh.connect_timeout, ssh.keepalive), (seconds(7), seconds(8)));
+    let wrong = with_keys("{}", &[("BRICKYARD_COMMAND_TIMEOUT", "soon")]).unwrap_err().to_string();
+    assert!(wrong.contains("BRICKYARD_COMMAND_TIMEOUT: `soon`"), "{wrong}");
+}
