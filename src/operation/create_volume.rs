@@ -2,7 +2,10 @@
 use super::{
     Operation, Plan, Planning, Settings,
     journal::Record,
-    planning::{add_bricks, addresses, create_steps, drop_bricks, place, placement_request, pool},
+    planning::{
+        add_bricks, addresses, create_steps, drop_bricks, flush_steps, place, placement_request,
+        pool,
+    },
     step::{self, Step},
 };
 use crate::{
@@ -264,7 +267,11 @@ impl Operation for CreateVolume {
             },
             nodes: bricks.iter().map(|b| (b.peer.clone(), b.node)).collect(),
         };
-        Ok(vec![create_steps(&bricks, self.gid), vec![Step::CreateVolume(gluster)]])
+        Ok(vec![
+            create_steps(&bricks, self.gid),
+            vec![Step::CreateVolume(gluster)],
+            flush_steps(&bricks),
+        ])
     }
     async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
         bricks::settle(tx, record.id).await?;

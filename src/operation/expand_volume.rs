@@ -2,7 +2,10 @@
 use super::{
     Operation, Plan, Planning,
     journal::Record,
-    planning::{add_bricks, addresses, create_steps, drop_bricks, place, placement_request, pool},
+    planning::{
+        add_bricks, addresses, create_steps, drop_bricks, flush_steps, place, placement_request,
+        pool,
+    },
     step::{AddBricks, Rebalance, Step},
 };
 use crate::{
@@ -93,7 +96,8 @@ impl Operation for ExpandVolume {
             durability: volume.effective(),
             bricks: addresses(&new),
         };
-        let mut plan = vec![create_steps(&new, volume.gid), vec![Step::AddBricks(add)]];
+        let mut plan =
+            vec![create_steps(&new, volume.gid), vec![Step::AddBricks(add)], flush_steps(&new)];
         if planning.settings.rebalance {
             plan.push(vec![Step::Rebalance(Rebalance { pool, id, name })]);
         }

@@ -2,7 +2,7 @@
 use super::{
     Planning,
     journal::Record,
-    step::{BrickPlace, CreateBrick, DestroyBrick, Output, Pool, Step},
+    step::{BrickPlace, CreateBrick, DestroyBrick, FlushBrick, Output, Pool, Step},
 };
 use crate::{
     domain::{
@@ -135,6 +135,11 @@ pub(super) fn create_steps(bricks: &[Brick], gid: i64) -> Vec<Step> {
             Step::CreateBrick(CreateBrick { place: place_of(b), size: b.size, part: b.part, gid })
         })
         .collect()
+}
+
+/// Steps that put on disk what gluster has made of these bricks, side by side.
+pub(super) fn flush_steps(bricks: &[Brick]) -> Vec<Step> {
+    bricks.iter().map(|b| Step::FlushBrick(FlushBrick { place: place_of(b) })).collect()
 }
 
 /// Steps that remove these bricks, side by side.

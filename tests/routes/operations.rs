@@ -37,7 +37,7 @@ async fn how_far_it_is_and_on_which_node() {
     assert_eq!(one["sub_status"], "in-flight");
     let progress = &one["progress"];
     assert_eq!((&progress["state"], &progress["cancellable"]), (&json!("running"), &json!(true)));
-    assert_eq!((&progress["steps_done"], &progress["steps"]), (&json!(0), &json!(3)));
+    assert_eq!((&progress["steps_done"], &progress["steps"]), (&json!(0), &json!(5)));
     let running = super::strings(&progress["running"]);
     assert!(running[0].starts_with("create-brick on n") && running.len() == 2, "{running:?}");
 
@@ -48,7 +48,7 @@ async fn how_far_it_is_and_on_which_node() {
     assert_eq!(described, ["Add brick", "Add brick", "Add volume"]);
     let states: Vec<_> =
         info["steps"].as_array().unwrap().iter().map(|s| s["state"].clone()).collect();
-    assert_eq!(states, ["running", "running", "planned"]);
+    assert_eq!(states, ["running", "running", "planned", "planned", "planned"]);
     let hosts: Vec<_> =
         info["commands"].as_array().unwrap().iter().map(|c| c["host"].clone()).collect();
     assert_eq!(hosts.len(), 2);

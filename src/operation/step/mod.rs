@@ -12,7 +12,7 @@ mod peer;
 mod session;
 
 pub(crate) use add_bricks::{AddBricks, Rebalance};
-pub(crate) use brick::{BrickPlace, CreateBrick, DestroyBrick};
+pub(crate) use brick::{BrickPlace, CreateBrick, DestroyBrick, FlushBrick};
 pub(crate) use create_volume::CreateVolume;
 pub(crate) use delete_volume::{DestroyVolume, InspectVolume};
 pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
@@ -146,6 +146,7 @@ steps! {
     ReadDevice = "read-device",
     CreateBrick = "create-brick",
     DestroyBrick = "destroy-brick",
+    FlushBrick = "flush-brick",
     CreateVolume = "create-volume",
     InspectVolume = "inspect-volume",
     DestroyVolume = "destroy-volume",
