@@ -66,20 +66,24 @@ pub fn dissolve(server: &Server, nodes: &[Node]) {
     server.cli(&["cluster", "delete", cluster["id"].as_str().unwrap()]);
 }
 
-/// Waits until all nodes see each other and all bricks of all volumes are online; else what
-/// gluster says of them.
+/// Waits until all nodes see each other and all bricks of all volumes are online; else which are
+/// not.
 pub fn come_together(node: Node) -> Result<(), String> {
     let limit = Instant::now() + Duration::from_mins(5);
-    let connected =
-        || node.run("gluster --mode=script pool list").matches("Connected").count() >= NODES.len();
-    let offline = || node.run("gluster --mode=script volume status all --xml 2>&1 || true");
-    while !connected() || offline().contains("<status>0</status>") {
+    loop {
+        let pool = node.run("gluster --mode=script pool list");
+        let status = node.run("gluster --mode=script volume status all --xml 2>&1 || true");
+        let offline = status.split("<node>").filter(|part| part.contains("<status>0</status>"));
+        let path = |part: &str| part.split("path>").nth(1).map(|p| p.replace("</", ""));
+        let offline: Vec<_> = offline.filter_map(path).collect();
+        if pool.matches("Connected").count() >= NODES.len() && offline.is_empty() {
+            return Ok(());
+        }
         if Instant::now() > limit {
-            return Err(node.run("gluster --mode=script volume status all 2>&1 || true"));
+            return Err(format!("{pool}\noffline: {}", offline.join(", ")));
         }
         thread::sleep(Duration::from_secs(1));
     }
-    Ok(())
 }
 
 /// Mounts the volume inside the node; where.
