@@ -29,7 +29,7 @@ impl Kind {
     }
     /// The number of its last stage.
     pub fn last_stage(self) -> i64 {
-        if self == Self::Create { 1 } else { 2 }
+        if self == Self::Expand { 3 } else { 2 }
     }
 }
 
