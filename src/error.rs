@@ -50,7 +50,7 @@ pub enum Error {
     #[error("The database of the server failed: {}", brief(.0))]
     Store(#[from] sqlx::Error),
     /// 500: the database is only read, since the server started with one that cannot be written.
-    #[error("The database of the server is only read: {0}")]
+    #[error("The database of the server is read-only: {0}")]
     Barred(String),
     /// 500: a stored record cannot be read, by a defect or a newer version's hand.
     #[error("A record in the database cannot be read: {0}")]

@@ -69,7 +69,8 @@ async fn look_at(nodes: &Nodes, host: &Hostname) {
     let question = gluster::pool_list(nodes.tools()).within(LONGEST);
     let script = Script::reading().lane(Lane::Health).then(question);
     // Whether the node answers has been learnt on the way; a glusterd that does not is as bad.
-    if let Err(error @ NodeError::Failed { .. }) = nodes.run(host, &script).await {
+    let looked = nodes.run(host, &script).await;
+    if let Err(error @ (NodeError::Failed { .. } | NodeError::InDoubt { .. })) = looked {
         nodes.health().ill(host, &error.to_string());
     }
 }

@@ -80,7 +80,7 @@ pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
     };
     let store = Store::open(&config.database).await?;
     if let Some(why) = store.barred() {
-        tracing::error!(why, "the database is only read: every change will be refused");
+        tracing::error!(why, "the database is read-only: every change will be refused");
     }
     let pace = match &config.executor {
         Executor::Ssh(_) => Pace::default(),

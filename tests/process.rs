@@ -192,7 +192,7 @@ fn a_damaged_database_is_read_and_every_change_is_refused() {
     let server = Running::start(folder.path(), &["--disable-auth"]);
     assert_eq!(server.cli(&["cluster", "list"]).stdout, known);
     let refused = stderr(&server.cli(&["cluster", "create"]));
-    assert!(refused.contains("is only read: it is damaged"), "{refused}");
+    assert!(refused.contains("is read-only: it is damaged"), "{refused}");
     server.end();
 }
 

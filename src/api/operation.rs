@@ -119,7 +119,7 @@ pub struct StepInfo {
     pub cluster: Option<ClusterId>,
 }
 
-/// Commands that were sent to a node and have not been answered.
+/// Commands that were handed over for a node and have not been answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandInfo {
     /// The node, by its management name.

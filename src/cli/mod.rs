@@ -71,7 +71,7 @@ enum Command {
     /// Load clusters, nodes and devices from a file, or show all there is
     #[command(subcommand)]
     Topology(topology::TopologyCommand),
-    /// Look after the server: its mode
+    /// Look after the server: its mode, and the operations that are not finished
     #[command(subcommand)]
     Server(server::ServerCommand),
     /// Show or set how much the server logs (a server of Heketi; Brickyard does not answer it yet)

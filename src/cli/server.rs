@@ -161,7 +161,7 @@ async fn operations(command: OperationsCommand, session: &Session<'_>) -> Result
                 let id = checked_id(id, "operation id missing")?;
                 let path = format!("/operations/pending/{id}");
                 client.run(Method::DELETE, &path, None::<&()>, "").await?;
-                session.console.print(&format!("Operation {id} is called off\n"))?;
+                session.console.print(&format!("Operation {id} is being taken back\n"))?;
             }
             String::new()
         }

@@ -86,6 +86,9 @@ fn ssh(
     })
 }
 
+/// Nobody waits for longer than a day.
+const LONGEST: u64 = 86_400;
+
 /// Seconds from a variable, the file, or by default.
 fn limit(
     env: &Environment<'_>,
@@ -93,7 +96,12 @@ fn limit(
     given: u64,
     default: u64,
 ) -> Result<Duration, ConfigError> {
-    Ok(seconds(env.number(variable)?.unwrap_or(given), default))
+    let given = env.number(variable)?.unwrap_or(given);
+    if given > LONGEST {
+        let why = format!("{given} s is more than {LONGEST}");
+        return Err(ConfigError::Value { key: variable, why });
+    }
+    Ok(seconds(given, default))
 }
 
 pub(super) fn tools(file: &File, env: &Environment<'_>) -> Result<Tools, ConfigError> {

@@ -19,7 +19,7 @@ pub struct Running {
     pub since: Timestamp,
 }
 
-/// Everything that was sent and has not been answered.
+/// Everything that was handed over for a node and has not been answered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Activity(Arc<Mutex<Table>>);
 

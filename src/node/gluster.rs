@@ -142,6 +142,21 @@ pub fn add_bricks(
     commands(tools, add_lines(name, durability, bricks).collect())
 }
 
+/// Raises the version of the volume's description, so that nodes that were away take it over from
+/// those that were there. An `add-brick` whose commit failed on one node has changed it on the
+/// others without that (seen on GlusterFS 10.3).
+#[must_use]
+pub fn renew(tools: &Tools, name: &VolumeName, id: VolumeId) -> Vec<Cmd> {
+    commands(tools, settings(name, id, &[]).collect())
+}
+
+/// Starts the bricks of the volume that do not run; one that lost gluster's marks in a power cut
+/// gets them again.
+#[must_use]
+pub fn revive(tools: &Tools, name: &VolumeName) -> Cmd {
+    gluster(tools, &["volume", "start", name.as_str(), "force"])
+}
+
 /// Starts to move data to bricks that were added.
 #[must_use]
 pub fn rebalance(tools: &Tools, name: &VolumeName) -> Cmd {

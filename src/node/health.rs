@@ -36,11 +36,18 @@ impl Health {
     /// Learns from the end of a script. A command that fails has an answer: the node is well.
     pub fn learn(&self, host: &Hostname, error: Option<&NodeError>) {
         match error {
-            Some(NodeError::Unreachable { why, .. } | NodeError::InDoubt { why, .. }) => {
-                self.ill(host, why);
-            }
-            Some(NodeError::WithoutEffect(_) | NodeError::Refused(_)) => {}
-            None | Some(NodeError::Failed { .. } | NodeError::Nonsense { .. }) => self.well(host),
+            Some(NodeError::Unreachable { why, .. }) => self.ill(host, why),
+            // A command that took too long tells nothing of the node: whether it can be reached,
+            // the next one will find out.
+            Some(
+                NodeError::InDoubt { .. } | NodeError::WithoutEffect(_) | NodeError::Refused(_),
+            ) => {}
+            None
+            | Some(
+                NodeError::Failed { .. }
+                | NodeError::Nonsense { .. }
+                | NodeError::StillAtWork { .. },
+            ) => self.well(host),
         }
     }
     /// The host does not answer, or its glusterd does not.

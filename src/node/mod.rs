@@ -56,6 +56,14 @@ pub enum NodeError {
         /// What went wrong.
         why: String,
     },
+    /// Nothing was started: an earlier script of the same lock is still at work there.
+    #[error("{host}: an earlier command for the same object is still at work; not done: {command}")]
+    StillAtWork {
+        /// The node.
+        host: Hostname,
+        /// What was to be run.
+        command: String,
+    },
     /// The node could not be reached: nothing was started.
     #[error("{host} cannot be reached: {why}")]
     Unreachable {

@@ -41,6 +41,12 @@ pub fn flush(script: Script, brick: &BrickLv) -> Script {
     script.then(Cmd::new(["sync", "-f", &brick.directory()]))
 }
 
+/// Asks whether gluster has ever worked with the brick: it makes this directory at the first start.
+#[must_use]
+pub fn ask_started(script: Script, brick: &BrickLv) -> Script {
+    script.then_try(Cmd::new(["test", "-d", &format!("{}/.glusterfs", brick.directory())]))
+}
+
 /// Unmounts the brick if it is mounted.
 #[must_use]
 pub fn unmount(script: Script, brick: &BrickLv) -> Script {

@@ -94,12 +94,14 @@ impl<'a> Rendered<'a> {
         let outputs = self.pieces(stdout);
         let errors = self.pieces(stderr);
         // What comes before the first command, a greeting perhaps, is of no interest.
-        let outputs = outputs.get(1..).unwrap_or_default();
+        let Some((_, outputs)) = outputs.split_first() else {
+            return Err(self.broke_off(self.script.lines.first(), status, stdout, stderr));
+        };
         let errors = errors.get(1..).unwrap_or_default();
         let mut ran = vec![];
         for (number, line) in self.script.lines.iter().enumerate() {
             let Some((out, mark)) = outputs.get(number) else {
-                return Err(self.broke_off(line, status, stdout, stderr));
+                return Err(self.broke_off(Some(line), status, stdout, stderr));
             };
             let err = errors.get(number).map_or("", |(text, _)| text);
             // A probe that did not do what is asked of it has failed in the name of its line.
@@ -137,14 +139,17 @@ impl<'a> Rendered<'a> {
         }
     }
 
-    fn broke_off(&self, line: &Line, status: Option<i32>, out: &str, err: &str) -> NodeError {
+    fn broke_off(
+        &self,
+        line: Option<&Line>,
+        status: Option<i32>,
+        out: &str,
+        err: &str,
+    ) -> NodeError {
         let host = self.host.clone();
-        let command = line.cmd.brief();
+        let command = line.map_or_else(|| "taking a lock".into(), |line| line.cmd.brief());
         match status {
-            Some(LOCKED) => {
-                let why = "an earlier command for the same object is still at work".into();
-                NodeError::InDoubt { host, command, why }
-            }
+            Some(LOCKED) => NodeError::StillAtWork { host, command },
             Some(OVERTAKEN) => {
                 let why = "a later command for the same object came before".into();
                 NodeError::InDoubt { host, command, why }
@@ -197,14 +202,15 @@ fn lock(host: &Hostname, script: &Script) -> Result<String> {
     let wait = LOCK_WAIT.as_secs();
     let file = quoted(host, [format!("{LOCKS}/{lock}.lock").as_str()])?;
     let number = script.number;
-    // The files of bricks would pile up: those that nobody has used for two days go.
+    // The files of bricks would pile up: those that nobody has used for two days go. (That of the
+    // fstab has no dash: it is held by commands that do not touch it.)
     Ok(format!(
         "mkdir -p {LOCKS} && touch {file} && exec 9>>{file} || exit 1\n\
          flock -w {wait} -E {LOCKED} 9 || exit $?\n\
          n=$(cat {file}); case $n in ''|*[!0-9]*) n=0;; esac\n\
          [ \"$n\" -le {number} ] || exit {OVERTAKEN}\n\
          printf %s {number} >{file} || exit 1\n\
-         find {LOCKS} -maxdepth 1 -name '*.lock' -mmin +2880 -delete 2>/dev/null\n"
+         find {LOCKS} -maxdepth 1 -name '*-*.lock' -mmin +2880 -delete 2>/dev/null\n"
     ))
 }
 
@@ -354,7 +360,12 @@ mod tests {
         let word = &rendered.word;
         let half = format!("\n{word} begun -\n\n{word} 0 0\n");
         assert!(matches!(rendered.read(None, &half, &half), Err(NodeError::InDoubt { .. })));
-        assert!(matches!(rendered.read(Some(LOCKED), "", ""), Err(NodeError::InDoubt { .. })));
+        for script in [&script, &Script::changing("x")] {
+            let rendered = Rendered::new(&host, script).unwrap();
+            let locked = rendered.read(Some(LOCKED), "", "");
+            assert!(matches!(locked, Err(NodeError::StillAtWork { .. })), "{locked:?}");
+            assert!(matches!(rendered.read(None, "", ""), Err(NodeError::InDoubt { .. })));
+        }
         let refused = rendered.read(Some(1), "", "sudo: a password is required\n");
         assert!(matches!(refused, Err(NodeError::Failed { status: 1, .. })));
     }

@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     fs, io,
     num::NonZeroUsize,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -124,12 +124,12 @@ impl Ssh {
         let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", original.display()));
         let key = fs::read(original).map_err(named)?;
         let copy = self.directory.path().join("key");
-        let fresh = self.directory.path().join("key.new");
-        let _ = fs::remove_file(&fresh);
-        let mut file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-        io::Write::write_all(&mut file, &key)?;
-        fs::rename(&fresh, &copy)?;
+        // Several hosts are dialled at once: each sees a whole key, the old or the new one.
+        let mut fresh = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(self.directory.path())?;
+        io::Write::write_all(&mut fresh, &key)?;
+        fresh.persist(&copy)?;
         Ok(Some(copy))
     }
 
@@ -383,4 +383,39 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text.replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found on real nodes: one dial took the half-made copy of another away.
+    #[test]
+    fn dials_side_by_side_all_have_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("id");
+        fs::write(&file, "key ".repeat(500)).unwrap();
+        let ssh = Ssh::new(Settings {
+            key_file: Some(file.clone()),
+            user: "root".into(),
+            port: 22,
+            sudo: false,
+            host_keys: HostKeys::AcceptAny,
+            connect_timeout: Duration::from_secs(1),
+            keepalive: Duration::from_secs(1),
+        });
+        let ssh = ssh.unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let copy = ssh.copy_key().unwrap().unwrap();
+                        assert_eq!(fs::read(&copy).unwrap(), fs::read(&file).unwrap());
+                        let mode = fs::metadata(&copy).unwrap().permissions().mode();
+                        assert_eq!(mode & 0o777, 0o600);
+                    }
+                });
+            }
+        });
+    }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What a client that polls a cancelled operation is told.
-const CANCELLED: &str = "The operation was cancelled. What it had done was taken back.";
+const CANCELLED: &str = "The operation was cancelled. What it had done is taken back";
 
 impl Operations {
     /// Calls an operation off: one that waits or runs is taken back from where it is, which goes on
@@ -24,7 +24,6 @@ impl Operations {
         let record = Record::of_row(row)?;
         match record.state {
             OpState::Accepted | OpState::Done | OpState::Failed => return Err(unknown()),
-            OpState::Unwinding => return Ok(()),
             OpState::Running | OpState::Stuck if record.past_pivot() => {
                 let kind = record.operation.kind();
                 return Err(Error::Conflict(format!(
@@ -37,13 +36,16 @@ impl Operations {
                 drop(tx);
                 return self.again(id).await;
             }
-            OpState::Running => {}
+            // One that is being taken back already is at least not begun anew elsewhere.
+            OpState::Running | OpState::Unwinding => {}
         }
         operations::end_attempts(&mut tx, id).await?;
         operations::set_state(&mut tx, id, OpState::Unwinding, Some(CANCELLED)).await?;
         tx.commit().await?;
         tracing::info!(operation = %id, kind = record.operation.kind(), "operation cancelled");
-        self.runner.drivers.call_off(id);
+        if record.state == OpState::Running {
+            self.runner.drivers.call_off(id);
+        }
         self.drive(id, None);
         Ok(())
     }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 /// `POST /operations/pending/cleanup`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CleanUp {
-    /// All that are stuck when none is named.
-    which: Vec<OperationId>,
+    /// All that are stuck when none.
+    which: Option<Vec<OperationId>>,
 }
 
 /// Nobody names more at once (api.md 13).
@@ -24,7 +24,7 @@ impl CleanUp {
     /// Everything that is stuck is to be tried again.
     #[must_use]
     pub fn all() -> Self {
-        Self { which: vec![] }
+        Self { which: None }
     }
 }
 
@@ -38,7 +38,9 @@ impl TryFrom<CleanUpRequest> for CleanUp {
             named.iter().find_map(|id| validate::id(id))
         };
         Problems::default().field("operations", problem).check()?;
-        Ok(Self { which: named.iter().filter_map(|id| id.parse().ok()).collect() })
+        // An id that nothing can have must not be left out: nothing would stand for everything.
+        let ids = named.iter().filter_map(|id| id.to_ascii_lowercase().parse().ok()).collect();
+        Ok(Self { which: (!named.is_empty()).then_some(ids) })
     }
 }
 
@@ -61,7 +63,8 @@ impl Operations {
     /// unknown, are passed over; so are failures, which stay in the list of pending operations.
     async fn clean_up(&self, request: &CleanUp) -> Result<()> {
         let stuck = operations::stuck(&mut *self.runner.store.read().await?).await?;
-        let wanted = |id: &OperationId| request.which.is_empty() || request.which.contains(id);
+        let wanted =
+            |id: &OperationId| request.which.as_ref().is_none_or(|which| which.contains(id));
         let tries = stuck.into_iter().filter(wanted).map(|id| async move {
             if let Some(hold) = self.runner.drivers.hold(id, None) {
                 match self.runner.direct(id, super::OnRestart::Unwind).await {

@@ -2,13 +2,17 @@
 //!
 //! Each stuck operation has its own time, later and later; when a node comes back, all are tried at
 //! once. They are tried side by side: one that waits for a dead node keeps no other from its rest.
-use super::{OnRestart, Operations};
+use super::{OnRestart, Operations, drivers::Driving};
 use crate::{
     domain::OperationId,
     error::{Error, Result},
-    store::{now, operations},
+    store::{
+        now,
+        operations::{self, OpState},
+    },
 };
 use std::time::Duration;
+use tokio::time::Instant;
 
 pub(super) struct Cleaner {
     pub(super) operations: Operations,
@@ -30,9 +34,14 @@ impl Cleaner {
 
     /// Runs until the server ends.
     pub(super) async fn run(self) {
+        let mut next_round = Instant::now() + Self::ROUND;
         loop {
-            let Some(woken) = self.sleep().await else { return };
-            if let Err(error) = self.clean(woken).await {
+            let Some(woken) = self.sleep(next_round).await else { return };
+            let round = Instant::now() >= next_round;
+            if round {
+                next_round = Instant::now() + Self::ROUND;
+            }
+            if let Err(error) = self.clean(woken, round).await {
                 tracing::error!(%error, "cleaning up failed");
                 // Not at once: what the database cannot do now it can hardly do in a moment.
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -41,13 +50,14 @@ impl Cleaner {
     }
 
     /// Until there is something to do; none when the server ends.
-    async fn sleep(&self) -> Option<Woken> {
+    async fn sleep(&self, next_round: Instant) -> Option<Woken> {
         let runner = &self.operations.runner;
         let recovered = &runner.nodes.health().recovered;
         let by_itself = runner.settings.cleaner.is_some();
+        let time = next_round.min(Instant::now() + self.until_next().await);
         tokio::select! {
             () = runner.ending.cancelled() => None,
-            () = tokio::time::sleep(self.until_next().await) => Some(Woken::Time),
+            () = tokio::time::sleep_until(time) => Some(Woken::Time),
             () = runner.stuck.notified() => Some(Woken::Stuck),
             () = recovered.notified(), if by_itself => Some(Woken::Recovered),
         }
@@ -74,28 +84,39 @@ impl Cleaner {
         }
     }
 
-    async fn clean(&self, woken: Woken) -> Result<()> {
+    async fn clean(&self, woken: Woken, round: bool) -> Result<()> {
         let due = match woken {
-            Woken::Stuck => return Ok(()),
-            Woken::Time => now(),
+            // Its time is known now, and waited for.
+            Woken::Stuck => None,
+            Woken::Time => Some(now()),
             // Also those that nobody would try by himself.
-            Woken::Recovered => i64::MAX,
+            Woken::Recovered => Some(i64::MAX),
         };
         let runner = &self.operations.runner;
-        if runner.settings.cleaner.is_some() {
+        if let Some(due) = due.filter(|_| runner.settings.cleaner.is_some()) {
             let stuck = operations::stuck_until(&mut *runner.store.read().await?, due).await?;
             for id in stuck {
                 self.operations.again(id).await?;
             }
         }
-        let age = i64::try_from(runner.settings.keep_results.as_secs()).unwrap_or(i64::MAX);
-        let before = now().saturating_sub(age);
-        if operations::any_finished(&mut *runner.store.read().await?, before).await? {
-            let mut tx = runner.store.write().await?;
-            operations::forget_finished(&mut tx, before).await?;
-            tx.commit().await?;
+        if round { self.round().await } else { Ok(()) }
+    }
+
+    /// Once an hour: what nobody drives any more is taken up again, and old results are forgotten.
+    async fn round(&self) -> Result<()> {
+        let runner = &self.operations.runner;
+        let unfinished = operations::unfinished(&mut *runner.store.read().await?).await?;
+        for id in unfinished {
+            let state = operations::state(&mut *runner.store.read().await?, id).await?;
+            let moves = matches!(state, Some(OpState::Running | OpState::Unwinding));
+            if moves && runner.drivers.driving(id) == Driving::Not {
+                self.operations.again(id).await?;
+            }
         }
-        Ok(())
+        let age = i64::try_from(runner.settings.keep_results.as_secs()).unwrap_or(i64::MAX);
+        let mut tx = runner.store.write().await?;
+        operations::forget_finished(&mut tx, now().saturating_sub(age)).await?;
+        tx.commit().await
     }
 }
 
@@ -106,7 +127,7 @@ impl Operations {
     /// The database fails.
     pub(super) async fn again(&self, id: OperationId) -> Result<()> {
         let Some(hold) = self.runner.drivers.hold(id, None) else { return Ok(()) };
-        tracing::info!(operation = %id, "trying a stuck operation again");
+        tracing::info!(operation = %id, "trying the operation again");
         match self.runner.direct(id, OnRestart::Unwind).await {
             Ok(()) => self.drive_held(hold),
             // One that this version cannot read must not keep the others from their rest.

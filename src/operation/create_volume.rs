@@ -255,8 +255,10 @@ impl Operation for CreateVolume {
         volumes::insert(tx, &volume).await?;
         let bricks = add_bricks(tx, volume.id, &placement, planning.id).await?;
         let arbiter = bricks.iter().any(|b| b.part == Part::Arbiter);
+        let pool = pool(tx, volume.cluster, &bricks).await?;
+        let flush = flush_steps(&bricks, &pool, &volume);
         let gluster = step::CreateVolume {
-            pool: pool(tx, volume.cluster, &bricks).await?,
+            pool,
             volume: NewVolume {
                 id: volume.id,
                 name: volume.name.clone(),
@@ -267,11 +269,7 @@ impl Operation for CreateVolume {
             },
             nodes: bricks.iter().map(|b| (b.peer.clone(), b.node)).collect(),
         };
-        Ok(vec![
-            create_steps(&bricks, self.gid),
-            vec![Step::CreateVolume(gluster)],
-            flush_steps(&bricks),
-        ])
+        Ok(vec![create_steps(&bricks, self.gid), vec![Step::CreateVolume(gluster)], flush])
     }
     async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
         bricks::settle(tx, record.id).await?;

@@ -96,8 +96,11 @@ impl Operation for ExpandVolume {
             durability: volume.effective(),
             bricks: addresses(&new),
         };
-        let mut plan =
-            vec![create_steps(&new, volume.gid), vec![Step::AddBricks(add)], flush_steps(&new)];
+        let mut plan = vec![
+            create_steps(&new, volume.gid),
+            vec![Step::AddBricks(add)],
+            flush_steps(&new, &pool, &volume),
+        ];
         if planning.settings.rebalance {
             plan.push(vec![Step::Rebalance(Rebalance { pool, id, name })]);
         }

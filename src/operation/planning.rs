@@ -138,8 +138,14 @@ pub(super) fn create_steps(bricks: &[Brick], gid: i64) -> Vec<Step> {
 }
 
 /// Steps that put on disk what gluster has made of these bricks, side by side.
-pub(super) fn flush_steps(bricks: &[Brick]) -> Vec<Step> {
-    bricks.iter().map(|b| Step::FlushBrick(FlushBrick { place: place_of(b) })).collect()
+pub(super) fn flush_steps(bricks: &[Brick], pool: &Pool, volume: &Volume) -> Vec<Step> {
+    let flush = |brick| FlushBrick {
+        place: place_of(brick),
+        pool: pool.clone(),
+        id: volume.id,
+        name: volume.name.clone(),
+    };
+    bricks.iter().map(|brick| Step::FlushBrick(flush(brick))).collect()
 }
 
 /// Steps that remove these bricks, side by side.

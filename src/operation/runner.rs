@@ -6,7 +6,7 @@
 use super::{
     Operation, Planning, Settings,
     drivers::{Drivers, Hold},
-    journal::{Next, Record},
+    journal::{Next, Record, StepRecord},
     step::{Output, Way},
 };
 use crate::{
@@ -42,7 +42,7 @@ pub(super) struct Runner {
     pub(super) ending: CancellationToken,
     /// Who drives what.
     pub(super) drivers: Drivers,
-    /// An operation may have got stuck: the cleaner has something to look forward to.
+    /// An operation got stuck: the cleaner has something to look forward to.
     pub(super) stuck: Arc<Notify>,
 }
 
@@ -65,7 +65,11 @@ impl Runner {
                 Next::Rest => {}
                 Next::Abandon => self.finish(&record, OpState::Failed, Some(ABANDONED)).await?,
                 Next::Run(steps) => self.run(hold, &record, &steps).await?,
-                Next::Undo(steps) => self.undo(&record, &steps).await?,
+                Next::Undo(steps) => {
+                    // Taking back may have to wait for a node that is away.
+                    hold.lend();
+                    self.undo(&record, &steps).await?;
+                }
                 Next::Commit => self.commit(&record).await?,
                 Next::Release => self.release(&record).await?,
             }
@@ -115,7 +119,10 @@ impl Runner {
             let joined = tokio::select! {
                 joined = work.join_next() => joined,
                 // What runs is left alone, as in a crash; undoing waits for it on its node.
-                () = hold.called_off.cancelled() => return Ok(()),
+                () = hold.called_off.cancelled() => {
+                    work.shutdown().await;
+                    return Ok(());
+                }
                 // Who waits for a node does not keep others from theirs.
                 () = &mut slow, if !lent => {
                     lent = true;
@@ -128,11 +135,14 @@ impl Runner {
                 Ok((seq, Ok(output))) => {
                     self.step_ended(record, seq, StepState::Done, &output).await?;
                 }
-                Ok((seq, Err(Failure { error, started }))) => {
-                    let step = record.steps[seq].step.name();
-                    tracing::warn!(operation = %record.id, step, %error, "step failed");
-                    let fresh = record.steps[seq].state == StepState::Planned;
-                    if error.is_without_effect() || (!started && fresh) {
+                Ok((seq, Err(Failure { error, started, doubted }))) => {
+                    let StepRecord { step, state, .. } = &record.steps[seq];
+                    let name = step.name();
+                    tracing::warn!(operation = %record.id, step = name, %error, "step failed");
+                    // A command of an earlier try, or of an earlier server, may still land.
+                    let fresh = *state == StepState::Planned;
+                    let final_word = (fresh && !doubted) || !step.lands_late();
+                    if (error.is_without_effect() && final_word) || (!started && fresh) {
                         untouched.push(seq);
                     }
                     let blamed = record.steps[seq].step.blames(&error);
@@ -170,11 +180,15 @@ impl Runner {
         for &seq in begun {
             after.steps[seq].state = StepState::Running;
         }
+        for &seq in untouched {
+            after.steps[seq].state = StepState::Planned;
+        }
+        let stuck = after.past_pivot();
         let mut tx = self.store.write().await?;
         for &seq in untouched {
             operations::set_step(&mut tx, record.id, seq, StepState::Planned, None).await?;
         }
-        if after.past_pivot() {
+        if stuck {
             self.stick(&mut tx, record, error).await?;
         } else {
             operations::set_state(&mut tx, record.id, OpState::Unwinding, Some(error)).await?;
@@ -185,7 +199,9 @@ impl Runner {
             operations::set_avoid(&mut tx, record.id, &avoid).await?;
         }
         tx.commit().await?;
-        self.stuck.notify_one();
+        if stuck {
+            self.stuck.notify_one();
+        }
         Ok(())
     }
 
@@ -270,6 +286,9 @@ impl Runner {
         }
         let unwell = self.nodes.health().unwell();
         let mut tx = self.store.write().await?;
+        // Somebody may have called it off while it was taken back.
+        let Some(row) = operations::load(&mut tx, record.id).await? else { return Ok(()) };
+        let record = &Record::of_row(row)?;
         record.operation.release(&mut tx, record).await?;
         if record.deserves_another_attempt(&self.settings) {
             let planning = Planning {
@@ -383,10 +402,10 @@ impl Runner {
 }
 
 /// Why an operation was taken back that had done nothing wrong.
-const INTERRUPTED: &str = "The server was restarted while this operation was running. \
-     What it had done was taken back; please try again.";
+const INTERRUPTED: &str = "The server was restarted before this operation was done. \
+     What it had done is taken back; please try again";
 /// Between the two causes of an operation that could not be taken back.
-const BOTH: &str = "; taking it back failed as well: ";
+const BOTH: &str = "; it could not be taken back yet: ";
 /// Why an accepted operation never began.
 const ABANDONED: &str =
     "The server was restarted before this operation began. Nothing was done; please try again.";
@@ -432,6 +451,8 @@ struct Failure {
     error: NodeError,
     /// One of the tries may have changed something.
     started: bool,
+    /// One of the tries may still change something.
+    doubted: bool,
 }
 
 /// Tries once, and once more after each wait, unless the server is to end meanwhile. What the state
@@ -445,7 +466,7 @@ where
     F: Future<Output = Result<Output, NodeError>>,
 {
     let mut waits = waits.iter();
-    let mut started = false;
+    let (mut started, mut doubted) = (false, false);
     loop {
         let error = match work().await {
             Ok(output) => return Ok(output),
@@ -453,13 +474,15 @@ where
         };
         started |= !error.is_unreachable();
         let in_doubt = matches!(error, NodeError::InDoubt { .. });
-        let refused = matches!(error, NodeError::Refused(_));
+        doubted |= in_doubt;
+        // Who has waited for a lock in vain would wait as long again.
+        let refused = matches!(error, NodeError::Refused(_) | NodeError::StillAtWork { .. });
         match waits.next() {
             Some(wait)
                 if !refused
                     && (in_doubt || !wait.only_in_doubt)
                     && nodes.pause(wait.time).await => {}
-            _ => return Err(Failure { error, started }),
+            _ => return Err(Failure { error, started, doubted }),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         operations::{self, OpState},
     },
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Everything that can be started, and what is running.
@@ -80,7 +80,11 @@ impl Operations {
         let this = self.clone();
         let accepted = self.tasks.spawn(async move {
             let attempt = operation.attempt();
-            this.accept(id, &mut operation).await.map_err(|e| explained(e, attempt, id))?;
+            if let Err(error) = this.accept(id, &mut operation).await {
+                // If it could not even be forgotten, its driver sees to that.
+                this.drive(id, None);
+                return Err(explained(error, attempt, id));
+            }
             tracing::info!(operation = %id, kind = operation.kind(), "operation started");
             match operation {
                 Any::CleanUp(request) => this.clean_up_as(id, request),
@@ -138,7 +142,6 @@ impl Operations {
 
     /// Sees to it that somebody drives the operation: when it is its turn, if it has a ticket.
     pub(super) fn drive(&self, id: OperationId, ticket: Option<Ticket>) {
-        // Held from now on: nobody sees the operation without a driver.
         if let Some(hold) = self.runner.drivers.hold(id, ticket) {
             self.drive_held(hold);
         }
@@ -182,11 +185,29 @@ impl Operations {
                 Err(error @ Error::Record(_)) => {
                     tracing::error!(operation = %id, %error, "left as it is");
                 }
-                Err(error) => return Err(error),
+                // The database cannot be written at the moment; reads are served meanwhile.
+                Err(error) => {
+                    tracing::error!(operation = %id, %error, "not taken up yet");
+                    let this = self.clone();
+                    self.spawn(async move { this.recover_later(id, policy).await });
+                }
             }
         }
         self.tasks.spawn(Cleaner { operations: self.clone() }.run());
         Ok(())
+    }
+
+    async fn recover_later(&self, id: OperationId, policy: OnRestart) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(10)) => {}
+                () = self.runner.ending.cancelled() => return,
+            }
+            match self.runner.direct(id, policy).await {
+                Ok(()) => return self.drive(id, None),
+                Err(error) => tracing::error!(operation = %id, %error, "not taken up yet"),
+            }
+        }
     }
 
     /// What a client that polls is to be told.

@@ -13,6 +13,8 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// In a burst many wait for their turn to write: that is no news for an administrator.
+const SLOW: Duration = Duration::from_secs(30);
 /// Connections for reading.
 const READERS: u32 = 4;
 
@@ -31,28 +33,34 @@ pub enum OpenError {
     #[error("{0} is in use by another server: its lock file is held")]
     Locked(PathBuf),
     /// The folder or the lock file cannot be written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {why}")]
     Io {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
     },
+    /// What was written last lies there without the rest.
+    #[error(
+        "{0} is gone, but what was written to it last is there ({0}-wal): put the file back, or \
+         remove {0}-wal to begin with an empty database"
+    )]
+    Gone(PathBuf),
     /// SQLite says no.
-    #[error("{path}: {source}")]
+    #[error("{path}: {why}{}", advised(.why))]
     Sqlite {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: sqlx::Error,
+        why: sqlx::Error,
     },
     /// The tables are of another version, or damaged.
-    #[error("{path}: migration of the database failed: {source}")]
+    #[error("{path}: migration of the database failed: {why}")]
     Migrate {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: MigrateError,
+        why: MigrateError,
     },
 }
 
@@ -73,17 +81,24 @@ impl Store {
         path: &Path,
         witness: Option<Arc<dyn Witness>>,
     ) -> Result<Self, OpenError> {
+        if !path.exists() {
+            let log = PathBuf::from(format!("{}-wal", path.display()));
+            if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+                return Err(OpenError::Gone(path.into()));
+            }
+            tracing::warn!(database = %path.display(), "there is no database yet: an empty one is made");
+        }
         let lock = match lock(path) {
             Ok(lock) => lock,
-            Err(OpenError::Io { source, .. }) if cannot_write(&source) && path.exists() => {
-                return Self::open_copy(path, &source.to_string()).await;
+            Err(OpenError::Io { why, .. }) if cannot_write(&why) && path.exists() => {
+                return Self::open_copy(path, &why.to_string()).await;
             }
             Err(error) => return Err(error),
         };
         let guard = Arc::new(Guard::Lock { _held: lock });
-        let failed = |source| OpenError::Sqlite { path: path.into(), source };
+        let failed = |why| OpenError::Sqlite { path: path.into(), why };
         let options = options(path).journal_mode(journal_mode(path)).create_if_missing(true);
-        let one = SqlitePoolOptions::new().max_connections(1);
+        let one = SqlitePoolOptions::new().max_connections(1).acquire_slow_threshold(SLOW);
         let write = match one.connect_with(options.clone()).await {
             Ok(write) => write,
             Err(error)
@@ -94,14 +109,20 @@ impl Store {
             Err(error) => return Err(failed(error)),
         };
         let barred = match damage(&write).await.map_err(failed)? {
-            None => migrate(path, &write).await?,
+            None => match migrate(path, &write).await {
+                Ok(barred) => barred,
+                Err(OpenError::Migrate { why, .. }) if needs_to_write(&why) => {
+                    return Self::open_copy(path, &why.to_string()).await;
+                }
+                Err(error) => return Err(error),
+            },
             Some(damage) => Some(damage),
         };
         let (epoch, barred) = match barred {
             None => next_epoch(&write, path).await.map_err(failed)?,
             barred => (0, barred),
         };
-        let many = SqlitePoolOptions::new().max_connections(READERS);
+        let many = SqlitePoolOptions::new().max_connections(READERS).acquire_slow_threshold(SLOW);
         let read = many.connect_with(options.read_only(true)).await.map_err(failed)?;
         let barred = barred.map(Arc::from);
         Ok(Self { write, read, witness, barred, epoch, _guard: guard })
@@ -110,16 +131,19 @@ impl Store {
     /// A database that cannot be written is read from a copy: `SQLite` itself wants to write beside
     /// a file that it reads.
     async fn open_copy(path: &Path, why: &str) -> Result<Self, OpenError> {
-        let io = |source| OpenError::Io { path: path.into(), source };
-        let failed = |source| OpenError::Sqlite { path: path.into(), source };
+        let io = |why| OpenError::Io { path: path.into(), why };
+        let failed = |why| OpenError::Sqlite { path: path.into(), why };
         let folder = tempfile::tempdir().map_err(io)?;
         let copy = folder.path().join("brickyard.db");
         std::fs::copy(path, &copy).map_err(io)?;
-        let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
-        if log(path).exists() {
-            std::fs::copy(log(path), log(&copy)).map_err(io)?;
+        // What is not in the main file yet, or is to be taken back from it.
+        for beside in ["wal", "journal"] {
+            let log = |path: &Path| PathBuf::from(format!("{}-{beside}", path.display()));
+            if log(path).exists() {
+                std::fs::copy(log(path), log(&copy)).map_err(io)?;
+            }
         }
-        let many = SqlitePoolOptions::new().max_connections(READERS);
+        let many = SqlitePoolOptions::new().max_connections(READERS).acquire_slow_threshold(SLOW);
         // Read only by our own rule; the copy itself is brought up to date.
         let read = many.connect_with(options(&copy)).await.map_err(failed)?;
         let old = damage(&read).await.map_err(failed)?;
@@ -149,13 +173,10 @@ async fn migrate(path: &Path, database: &SqlitePool) -> Result<Option<String>, O
     let migrations = sqlx::migrate!();
     match migrations.run(database).await {
         Ok(()) => Ok(None),
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
-            if sqlite::code(&error).is_some_and(sqlite::is_about_writing)
-                && is_current(database).await =>
-        {
-            Ok(Some(format!("{} cannot be written ({error})", path.display())))
+        Err(why) if needs_to_write(&why) && is_current(database).await => {
+            Ok(Some(format!("{} cannot be written ({why})", path.display())))
         }
-        Err(source) => Err(OpenError::Migrate { path: path.into(), source }),
+        Err(why) => Err(OpenError::Migrate { path: path.into(), why }),
     }
 }
 
@@ -178,21 +199,33 @@ async fn next_epoch(
     }
 }
 
+fn needs_to_write(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    sqlite::code(error).is_some_and(sqlite::is_about_writing)
+}
+
 async fn is_current(database: &SqlitePool) -> bool {
     let newest: Result<i64, _> =
         sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(database).await;
     sqlx::migrate!().iter().map(|m| m.version).max() == newest.ok()
 }
 
+/// What a person can do, after a colon.
+fn advised(error: &sqlx::Error) -> String {
+    sqlite::advice(error).map(|advice| format!(": {advice}")).unwrap_or_default()
+}
+
 /// What is wrong with the file, in SQLite's words and ours, if anything is.
 async fn damage(database: &SqlitePool) -> Result<Option<String>, sqlx::Error> {
     const ADVICE: &str = "nothing is written to it, so that nothing more is lost; save a copy, then \
-         restore a backup or repair it with `sqlite3 FILE .recover`";
+         restore a backup or repair it: `sqlite3 FILE .recover | sqlite3 NEW`";
     let found: Result<Vec<String>, _> =
         sqlx::query_scalar("PRAGMA quick_check(5)").fetch_all(database).await;
     let words = match found {
         Ok(lines) if lines == ["ok"] => return Ok(None),
-        Ok(lines) => lines.join("; "),
+        Ok(lines) => lines.join("; ").replace('\n', " "),
         Err(error) if sqlite::code(&error) == Some(sqlite::CORRUPT) => error.to_string(),
         Err(error) => return Err(error),
     };
@@ -206,8 +239,10 @@ fn cannot_write(error: &std::io::Error) -> bool {
 
 /// Held as long as the store lives; the kernel lets go of it when the process dies.
 fn lock(database: &Path) -> Result<File, OpenError> {
+    // By whichever link: the lock lies beside the file itself.
+    let database = &std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
     let path = database.with_extension("lock");
-    let io = |source| OpenError::Io { path: path.clone(), source };
+    let io = |why| OpenError::Io { path: path.clone(), why };
     if let Some(folder) = database.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
@@ -215,7 +250,7 @@ fn lock(database: &Path) -> Result<File, OpenError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked(database.into())),
-        Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+        Err(std::fs::TryLockError::Error(why)) => Err(io(why)),
     }
 }
 
@@ -370,7 +405,7 @@ mod tests {
         let why = store.barred().expect("nobody noticed").to_owned();
         assert!(why.contains("it is damaged") && why.contains("restore a backup"), "{why}");
         let refused = add_cluster(&store).await.unwrap_err();
-        assert!(refused.to_string().contains("is only read: it is damaged"), "{refused}");
+        assert!(refused.to_string().contains("is read-only: it is damaged"), "{refused}");
         assert_eq!(clusters(&store).await, 1);
         store.close().await;
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "it was written to");
@@ -389,5 +424,35 @@ mod tests {
         let refused = add_cluster(&copy).await.unwrap_err().to_string();
         assert!(refused.contains("cannot be written (read-only file system)"), "{refused}");
         add_cluster(&store).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_server_a_database_by_whichever_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("brickyard.db"), folder.path().join("link.db"));
+        let first = Store::open(&path).await.unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(matches!(Store::open(&link).await, Err(OpenError::Locked(_))));
+        first.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_gone_is_not_made_anew_beside_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("brickyard.db");
+        std::fs::write(folder.path().join("brickyard.db-wal"), "what was written last").unwrap();
+        let gone = Store::open(&path).await.err().unwrap();
+        assert!(matches!(gone, OpenError::Gone(_)), "{gone}");
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_database_is_refused_in_words_that_help() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("brickyard.db");
+        std::fs::write(&path, "no database at all ".repeat(1000)).unwrap();
+        let refused = Store::open(&path).await.err().unwrap().to_string();
+        assert!(refused.contains("restore a backup"), "{refused}");
+        assert_eq!(refused.matches("not a database").count(), 1, "{refused}");
     }
 }

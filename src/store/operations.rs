@@ -428,17 +428,6 @@ pub async fn next_retry(db: &mut SqliteConnection) -> Result<Option<i64>> {
         .await?)
 }
 
-/// Whether any operation ended before this time.
-///
-/// # Errors
-/// The database fails.
-pub async fn any_finished(db: &mut SqliteConnection, before: i64) -> Result<bool> {
-    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM operations WHERE finished_at < ?)")
-        .bind(before)
-        .fetch_one(db)
-        .await?)
-}
-
 /// Forgets operations that ended before this time; how many.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ const IOERR: i32 = 10;
 pub(super) const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
 const CANTOPEN: i32 = 14;
+const NOTADB: i32 = 26;
 
 /// The primary result code of an error of SQLite itself.
 pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
@@ -25,7 +26,10 @@ pub fn advice(error: &sqlx::Error) -> Option<&'static str> {
         FULL => Some("free some space where the database lies; nothing is lost"),
         READONLY | CANTOPEN => Some("the database must be writable; nothing is lost"),
         IOERR => Some("look at the disk of the database and the kernel's log"),
-        CORRUPT => Some("stop the server, save a copy of the database, and restore a backup"),
+        CORRUPT | NOTADB => Some(
+            "it is damaged; stop the server, save a copy of the database, then restore a backup or \
+             repair it: `sqlite3 FILE .recover | sqlite3 NEW`",
+        ),
         _ => None,
     }
 }

@@ -14,7 +14,10 @@ use brickyard::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -177,4 +180,66 @@ fn what_is_stuck_waits_for_its_node_and_no_longer() {
     server.finish();
     server.picture(Some(id)).unwrap();
     server.end();
+}
+
+/// gluster does not know how an `add-brick` ended, and refuses all that follow for another reason:
+/// the first one may still land, so the bricks must not be taken away.
+#[test]
+fn bricks_that_may_still_be_added_are_not_taken_away() {
+    let site = estate().site();
+    let server = site.start();
+    site.sim.set_faults(Some(Arc::new(Unsure(AtomicUsize::new(0)))));
+    let expansion = super::scenario::expand(estate().volume("two"));
+    let id = server.must(server.operations.start(expansion)).unwrap();
+    server.newest_is("stuck");
+    let progress = server.must(server.operations.pending_info(id)).unwrap().operation.progress;
+    assert!(!progress.unwrap().cancellable);
+    server.end();
+    let picture = site.recover(brickyard::operation::OnRestart::Unwind, Some(id)).unwrap();
+    assert!(matches!(picture.queued, Some(Queued::Done(_))), "{:?}", picture.queued);
+}
+
+/// The first `add-brick` times out, the others are refused.
+struct Unsure(AtomicUsize);
+#[async_trait::async_trait]
+impl Faults for Unsure {
+    async fn before(&self, _: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
+        if !cmd.to_string().contains("add-brick") {
+            return None;
+        }
+        let first = self.0.fetch_add(1, Ordering::SeqCst) == 0;
+        let words = if first { "Error : Request timed out" } else { "Host n9 not connected" };
+        Some(Fault::Fail(words.into()))
+    }
+    async fn after(&self, _: &Hostname, _: &Cmd, _: bool) -> Option<Fault> {
+        None
+    }
+}
+
+/// gluster's marks on new bricks are gone after a power cut: the bricks are started anew.
+#[test]
+fn a_brick_that_lost_its_marks_is_started_again() {
+    let site = estate().site();
+    let server = site.start();
+    site.sim.set_faults(Some(Arc::new(Unmarked(AtomicUsize::new(0)))));
+    server.perform_quietly(create(2, &replica_3(), ""));
+    server.picture(None).unwrap();
+    server.end();
+}
+
+/// The first brick that is looked at has no marks.
+struct Unmarked(AtomicUsize);
+#[async_trait::async_trait]
+impl Faults for Unmarked {
+    async fn before(&self, _: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
+        let asked = cmd.to_string().ends_with("/.glusterfs");
+        let first = asked && self.0.fetch_add(1, Ordering::SeqCst) == 0;
+        first.then(|| Fault::Fail(String::new()))
+    }
+    async fn after(&self, _: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
+        if cmd.to_string().contains("volume start new force") {
+            assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "nobody asked");
+        }
+        None
+    }
 }

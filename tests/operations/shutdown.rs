@@ -39,7 +39,7 @@ fn an_orderly_end_stops_between_two_steps() {
 
         match (policy, site.recover(policy, Some(id)).unwrap().queued) {
             (OnRestart::Unwind, Some(Queued::Failed(why))) => {
-                assert!(why.contains("restarted while this operation was running"), "{why}");
+                assert!(why.contains("restarted before this operation was done"), "{why}");
             }
             (OnRestart::Resume, Some(Queued::Done(_))) => {}
             (_, other) => panic!("{policy:?}: {other:?}"),

@@ -5,8 +5,16 @@ use super::{
     keys, send,
 };
 use crate::harness::TestApp;
+use brickyard::{
+    domain::Hostname,
+    node::{
+        Cmd,
+        sim::{Fault, Faults},
+    },
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 async fn counts(app: &TestApp) -> Value {
     assert_json(&app.client.get("/operations").await, 200)
@@ -80,7 +88,7 @@ async fn called_off_before_the_point_of_no_return() {
         let cancelled = app.client.delete(&format!("/operations/pending/{id}")).await;
         assert_no_content(&cancelled);
         let told = app.client.poll(&answer.location()).await;
-        let text = "The operation was cancelled. What it had done was taken back.";
+        let text = "The operation was cancelled. What it had done is taken back";
         assert_error(&told, 500, text);
         let again = app.client.delete(&format!("/operations/pending/{id}")).await;
         assert_error(&again, 404, "Id not found");
@@ -91,6 +99,51 @@ async fn called_off_before_the_point_of_no_return() {
     // Its names and its space are free again.
     hold.release();
     app.create_volume(json!({"size": 1, "name": "runs"})).await;
+}
+
+/// It failed on a node and is being taken back, to be begun anew elsewhere: it is not.
+#[tokio::test]
+async fn called_off_while_it_is_taken_back() {
+    let app = TestApp::start().await.with_nodes(2, 1).await;
+    let fails = Arc::new(FailsThenHolds::default());
+    app.sim.set_faults(Some(fails.clone()));
+    let accepted = app.client.post("/volumes", json!({"size": 1})).await;
+    fails.arrived.acquire().await.unwrap().forget();
+    let id = accepted.location().replace("/queue/", "");
+    let progress = pending(&app).await[0]["progress"].clone();
+    assert_eq!(progress["state"], "unwinding");
+    assert_no_content(&app.client.delete(&format!("/operations/pending/{id}")).await);
+    fails.gate.close();
+    let told = app.client.poll(&accepted.location()).await;
+    let text = "The operation was cancelled. What it had done is taken back";
+    assert_error(&told, 500, text);
+    assert!(app.sim.world().volumes.is_empty());
+}
+
+/// No file system can be made, and nothing can be taken back until the gate is closed.
+struct FailsThenHolds {
+    arrived: Semaphore,
+    gate: Semaphore,
+}
+impl Default for FailsThenHolds {
+    fn default() -> Self {
+        Self { arrived: Semaphore::new(0), gate: Semaphore::new(0) }
+    }
+}
+#[async_trait::async_trait]
+impl Faults for FailsThenHolds {
+    async fn before(&self, _: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
+        let text = cmd.to_string();
+        if text.contains("lvremove") {
+            self.arrived.add_permits(1);
+            drop(self.gate.acquire().await);
+        }
+        let first = text.contains("mkfs.xfs") && !self.gate.is_closed();
+        first.then(|| Fault::Fail("the disk is on fire".into()))
+    }
+    async fn after(&self, _: &Hostname, _: &Cmd, _: bool) -> Option<Fault> {
+        None
+    }
 }
 
 #[tokio::test]
@@ -151,6 +204,19 @@ async fn stuck_ones_are_tried_again_on_demand() {
     assert!(app.sim.world().volumes.is_empty());
     // Who polls the deletion itself learns that it was done after all.
     assert_no_content(&app.client.get(&format!("/queue/{}", ids[0])).await);
+
+    // A named operation that is not there is nothing, and never everything.
+    let stuck = super::id(&app.create_volume(json!({"size": 1})).await);
+    app.sim.set_faults(Some(Arc::new(Broken("umount", "target is busy"))));
+    let accepted = app.client.delete(&format!("/volumes/{stuck}")).await;
+    assert_eq!(app.client.poll(&accepted.location()).await.status, 500);
+    app.sim.set_faults(None);
+    let unknown = json!({"operations": [UNKNOWN.to_uppercase()]});
+    assert_no_content(&super::run(&app, clean_up, unknown).await);
+    assert_eq!(counts(&app).await["total"], 1);
+    let shouted = accepted.location().replace("/queue/", "").to_uppercase();
+    assert_no_content(&super::run(&app, clean_up, json!({"operations": [shouted]})).await);
+    assert_eq!(counts(&app).await["total"], 0);
 
     let many: Vec<&str> = vec![UNKNOWN; 33];
     for (body, status, text) in [

@@ -41,21 +41,33 @@ impl Effect for AddBricks {
             let before = missing.len();
             missing.retain(|brick| !found.has(brick));
             if missing.is_empty() {
+                let renew = gluster::renew(nodes.tools(), &self.name, self.id);
+                let script = Script::changing(format!("volume-{}", self.id)).then_all(renew);
+                self.pool.change(nodes, &script).await.map_err(after_start)?;
                 return Ok(Output::Nothing);
             }
             in_doubt |= !matches!(error, NodeError::Failed { .. });
             // Nothing came of it, twice: this is how it is. If not one brick was taken, and no
             // command was lost that might still come, the expansion can still be taken back.
             if missing.len() == before && again {
-                let certain = missing.len() == self.bricks.len() && !in_doubt;
-                let error = after_start(error);
-                return Err(if certain { NodeError::WithoutEffect(error.into()) } else { error });
+                let none_taken = missing.len() == self.bricks.len();
+                return Err(match after_start(error) {
+                    error if none_taken && !in_doubt => NodeError::WithoutEffect(error.into()),
+                    // The doubt about the first command stays, whatever the second one says.
+                    NodeError::Failed { host, command, stderr, .. } if in_doubt => {
+                        NodeError::InDoubt { host, command, why: stderr }
+                    }
+                    error => error,
+                });
             }
             again = true;
         }
     }
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
+    }
+    fn lands_late(&self) -> bool {
+        true
     }
     fn place(&self) -> Place<'_> {
         Place::Pool(&self.pool)

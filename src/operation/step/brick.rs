@@ -15,7 +15,7 @@ pub(crate) struct BrickPlace {
 }
 
 impl BrickPlace {
-    fn lock(&self) -> Script {
+    pub(super) fn lock(&self) -> Script {
         Script::changing(format!("brick-{}", self.lv.id))
     }
 
@@ -65,31 +65,6 @@ impl Effect for CreateBrick {
     }
     fn brick(&self) -> Option<BrickId> {
         Some(self.place.lv.id)
-    }
-}
-
-/// A brick that gluster works with, whatever happens to the power of its node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FlushBrick {
-    pub(crate) place: BrickPlace,
-}
-
-impl Effect for FlushBrick {
-    const WAY: Way = Way::Reversible;
-
-    async fn run(&self, nodes: &Nodes) -> Result {
-        let script = mount::flush(self.place.lock(), &self.place.lv);
-        nodes.run(&self.place.host, &script).await?;
-        Ok(Output::Nothing)
-    }
-    async fn undo(&self, _: &Nodes) -> Result {
-        Ok(Output::Nothing)
-    }
-    fn place(&self) -> Place<'_> {
-        Place::Node(&self.place.host)
-    }
-    fn blames(&self, _: &NodeError) -> Option<NodeId> {
-        Some(self.place.node)
     }
 }
 

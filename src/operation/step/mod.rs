@@ -8,14 +8,16 @@ mod brick;
 mod create_volume;
 mod delete_volume;
 mod device;
+mod flush_brick;
 mod peer;
 mod session;
 
 pub(crate) use add_bricks::{AddBricks, Rebalance};
-pub(crate) use brick::{BrickPlace, CreateBrick, DestroyBrick, FlushBrick};
+pub(crate) use brick::{BrickPlace, CreateBrick, DestroyBrick};
 pub(crate) use create_volume::CreateVolume;
 pub(crate) use delete_volume::{DestroyVolume, InspectVolume};
 pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
+pub(crate) use flush_brick::FlushBrick;
 pub(crate) use peer::{Detach, Probe};
 pub(crate) use session::Pool;
 
@@ -83,6 +85,11 @@ trait Effect {
     async fn certify(&self, _: &Nodes) -> Result<()> {
         Ok(())
     }
+    /// Whether a command that nobody heard of again may still do its work when the step has looked
+    /// and seen nothing of it.
+    fn lands_late(&self) -> bool {
+        false
+    }
     /// Where it works: a node by its management name, or a gluster pool.
     fn place(&self) -> Place<'_>;
     /// The node to leave out of the next attempt when this fails.
@@ -118,6 +125,9 @@ macro_rules! steps {
             }
             pub(crate) fn place(&self) -> Place<'_> {
                 match self { $(Self::$name(step) => step.place()),* }
+            }
+            pub(crate) fn lands_late(&self) -> bool {
+                match self { $(Self::$name(step) => step.lands_late()),* }
             }
             pub(crate) fn blames(&self, error: &NodeError) -> Option<NodeId> {
                 match self { $(Self::$name(step) => step.blames(error)),* }

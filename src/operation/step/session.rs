@@ -1,5 +1,5 @@
 //! Changing a gluster pool: one at a time, through any node that answers.
-use super::Result;
+use super::{Result, after_start};
 use crate::{
     domain::{ClusterId, Hostname},
     node::{Lane, NodeError, Nodes, Ran, Script, gluster},
@@ -35,7 +35,8 @@ impl Pool {
                 return Err(NodeError::InDoubt { host, command, why: stderr });
             }
             if tries >= pace.busy_tries || !gluster::BUSY.iter().any(|words| error.says(words)) {
-                return Err(error);
+                // The first command of a session may be done when the second finds gluster busy.
+                return Err(if tries > 0 { after_start(error) } else { error });
             }
             tries += 1;
             if !nodes.pause(pace.busy_pause).await {
@@ -52,11 +53,12 @@ impl Pool {
     /// # Errors
     /// A script is still at work after a very long time.
     pub(super) async fn quiet(&self, nodes: &Nodes, lock: &str) -> Result<()> {
-        let script = Script::changing(lock).lane(Lane::Pool);
+        // Not in the lane of the pool: whoever has its turn must not wait for this.
+        let script = Script::changing(lock);
         let asked = self.via.iter().map(|host| nodes.run(host, &script));
         for answer in futures_util::future::join_all(asked).await {
             match answer {
-                Err(error @ NodeError::InDoubt { .. }) => return Err(error),
+                Err(error @ NodeError::StillAtWork { .. }) => return Err(error),
                 Err(error) => tracing::info!(%error, "not asked whether it is quiet"),
                 Ok(_) => {}
             }
