@@ -41,10 +41,21 @@ pub fn flush(script: Script, brick: &BrickLv) -> Script {
     script.then(Cmd::new(["sync", "-f", &brick.directory()]))
 }
 
-/// Asks whether gluster has ever worked with the brick: it makes this directory at the first start.
+/// Asks whether gluster has ever worked with the brick: its first start makes this directory.
 #[must_use]
 pub fn ask_started(script: Script, brick: &BrickLv) -> Script {
-    script.then_try(Cmd::new(["test", "-d", &format!("{}/.glusterfs", brick.directory())]))
+    script.then_try(Cmd::new(["test", "-d", &format!("{}/00", marks(brick))]))
+}
+
+/// Makes the directory that gluster makes in a new brick before its first start, and without which
+/// it never starts it. Only where the brick is mounted: elsewhere it is missing for good reason.
+#[must_use]
+pub fn restore_marks(script: Script, brick: &BrickLv) -> Script {
+    script.then(mounted(brick)).then(Cmd::new(["mkdir", "-p", "-m", "0600", &marks(brick)]))
+}
+
+fn marks(brick: &BrickLv) -> String {
+    format!("{}/.glusterfs", brick.directory())
 }
 
 /// Unmounts the brick if it is mounted.

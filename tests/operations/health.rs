@@ -232,7 +232,7 @@ struct Unmarked(AtomicUsize);
 #[async_trait::async_trait]
 impl Faults for Unmarked {
     async fn before(&self, _: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
-        let asked = cmd.to_string().ends_with("/.glusterfs");
+        let asked = cmd.to_string().ends_with("/.glusterfs/00");
         let first = asked && self.0.fetch_add(1, Ordering::SeqCst) == 0;
         first.then(|| Fault::Fail(String::new()))
     }

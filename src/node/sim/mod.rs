@@ -265,10 +265,11 @@ fn execute(world: &mut World, host: &str, cmd: &Cmd) -> Outcome {
     let disk = world.disk;
     match argv.as_slice() {
         ["gluster", rest @ ..] => gluster::execute(world, host, rest, &cmd.stdin),
-        ["test", "-d", path] if path.ends_with("/.glusterfs") => {
-            let started = world.in_use(path.trim_end_matches("/brick/.glusterfs"));
+        ["test", "-d", path] if path.ends_with("/.glusterfs/00") => {
+            let started = world.in_use(path.trim_end_matches("/brick/.glusterfs/00"));
             if started { Ok(String::new()) } else { Err(String::new()) }
         }
+        ["mkdir", .., path] if path.ends_with("/.glusterfs") => Ok(String::new()),
         ["umount", path] if world.in_use(path) => Err(format!("umount: {path}: target is busy.")),
         other => {
             let node = world.nodes.entry(host.to_owned()).or_default();

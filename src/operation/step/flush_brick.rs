@@ -34,6 +34,8 @@ impl Effect for FlushBrick {
         if self.flush(nodes).await? {
             return Ok(Output::Nothing);
         }
+        let marks = mount::restore_marks(self.place.lock(), &self.place.lv);
+        nodes.run(&self.place.host, &marks).await.map_err(after_start)?;
         let revive = gluster::revive(nodes.tools(), &self.name);
         let script = Script::changing(format!("volume-{}", self.id)).then(revive);
         self.pool.change(nodes, &script).await.map_err(after_start)?;
