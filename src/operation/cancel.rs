@@ -20,10 +20,12 @@ impl Operations {
     /// database fails.
     pub async fn cancel(&self, id: OperationId) -> Result<()> {
         let mut tx = self.runner.store.write().await?;
-        let row = operations::load(&mut tx, id).await?.ok_or_else(unknown)?;
+        let row = operations::load(&mut tx, id).await?.ok_or_else(Error::id_not_found)?;
         let record = Record::of_row(row)?;
         match record.state {
-            OpState::Accepted | OpState::Done | OpState::Failed => return Err(unknown()),
+            OpState::Accepted | OpState::Done | OpState::Failed => {
+                return Err(Error::id_not_found());
+            }
             OpState::Running | OpState::Stuck if record.past_pivot() => {
                 let kind = record.operation.kind();
                 return Err(Error::Conflict(format!(
@@ -49,8 +51,4 @@ impl Operations {
         self.drive(id, None);
         Ok(())
     }
-}
-
-fn unknown() -> Error {
-    Error::id_not_found()
 }

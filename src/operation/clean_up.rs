@@ -66,11 +66,10 @@ impl Operations {
         let wanted =
             |id: &OperationId| request.which.as_ref().is_none_or(|which| which.contains(id));
         let tries = stuck.into_iter().filter(wanted).map(|id| async move {
-            if let Some(hold) = self.runner.drivers.hold(id, None) {
-                match self.runner.direct(id, super::OnRestart::Unwind).await {
-                    Ok(()) => self.runner.drive_to_rest(hold).await,
-                    Err(error) => tracing::error!(operation = %id, %error, "not cleaned up"),
-                }
+            match self.take_up(id).await {
+                Ok(Some(hold)) => self.runner.drive_to_rest(hold).await,
+                Ok(None) => {}
+                Err(error) => tracing::error!(operation = %id, %error, "not cleaned up"),
             }
         });
         join_all(tries).await;

@@ -2,7 +2,10 @@
 //!
 //! Each stuck operation has its own time, later and later; when a node comes back, all are tried at
 //! once. They are tried side by side: one that waits for a dead node keeps no other from its rest.
-use super::{OnRestart, Operations, drivers::Driving};
+use super::{
+    OnRestart, Operations,
+    drivers::{Driving, Hold},
+};
 use crate::{
     domain::OperationId,
     error::{Error, Result},
@@ -121,20 +124,32 @@ impl Cleaner {
 }
 
 impl Operations {
-    /// Lets a stuck operation go on in its direction, in the background.
+    /// Turns an operation that nobody drives into its direction, and takes the right to drive it;
+    /// none when somebody else has it, or when this version cannot read the operation.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(super) async fn take_up(&self, id: OperationId) -> Result<Option<Hold>> {
+        let Some(hold) = self.runner.drivers.hold(id, None) else { return Ok(None) };
+        tracing::info!(operation = %id, "trying the operation again");
+        match self.runner.direct(id, OnRestart::Unwind).await {
+            Ok(()) => Ok(Some(hold)),
+            // One that this version cannot read must not keep the others from their rest.
+            Err(error @ Error::Record(_)) => {
+                tracing::error!(operation = %id, %error, "left as it is");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets an operation go on in its direction, in the background.
     ///
     /// # Errors
     /// The database fails.
     pub(super) async fn again(&self, id: OperationId) -> Result<()> {
-        let Some(hold) = self.runner.drivers.hold(id, None) else { return Ok(()) };
-        tracing::info!(operation = %id, "trying the operation again");
-        match self.runner.direct(id, OnRestart::Unwind).await {
-            Ok(()) => self.drive_held(hold),
-            // One that this version cannot read must not keep the others from their rest.
-            Err(error @ Error::Record(_)) => {
-                tracing::error!(operation = %id, %error, "left as it is");
-            }
-            Err(error) => return Err(error),
+        if let Some(hold) = self.take_up(id).await? {
+            self.drive_held(hold);
         }
         Ok(())
     }
