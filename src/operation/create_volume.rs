@@ -3,8 +3,8 @@ use super::{
     Operation, Plan, Planning, Settings,
     journal::Record,
     planning::{
-        add_bricks, addresses, create_steps, drop_bricks, flush_steps, place, placement_request,
-        pool,
+        add_bricks, addresses, create_steps, drop_bricks, flush_steps, members, place,
+        placement_request, pool,
     },
     step::{self, Step},
 };
@@ -268,6 +268,7 @@ impl Operation for CreateVolume {
                 options: volume.options,
             },
             nodes: bricks.iter().map(|b| (b.peer.clone(), b.node)).collect(),
+            members: members(tx, volume.cluster).await?,
         };
         Ok(vec![create_steps(&bricks, self.gid), vec![Step::CreateVolume(gluster)], flush])
     }

@@ -2,7 +2,7 @@
 use super::{
     Operation, Plan, Planning,
     journal::Record,
-    planning::{addresses, destroy_steps, drop_bricks, pool},
+    planning::{addresses, destroy_steps, drop_bricks, members, pool},
     step::{DestroyVolume, InspectVolume, Step},
 };
 use crate::{
@@ -59,7 +59,9 @@ impl Operation for DeleteVolume {
         let pool = pool(tx, volume.cluster, &bricks).await?;
         let name = volume.name;
         let inspect = InspectVolume { pool: pool.clone(), name: name.clone() };
-        let destroy = DestroyVolume { pool, id: self.volume, name, bricks: addresses(&bricks) };
+        let members = members(tx, volume.cluster).await?;
+        let bricks_of_it = addresses(&bricks);
+        let destroy = DestroyVolume { pool, id: self.volume, name, bricks: bricks_of_it, members };
         Ok(vec![
             vec![Step::InspectVolume(inspect)],
             vec![Step::DestroyVolume(destroy)],

@@ -193,6 +193,18 @@ pub(super) async fn pool(
     Ok(Pool { cluster, via })
 }
 
+/// Management names of all nodes of the cluster.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn members(
+    db: &mut SqliteConnection,
+    cluster: ClusterId,
+) -> Result<Vec<Hostname>> {
+    let all = nodes::of_cluster(db, cluster).await?;
+    Ok(all.into_iter().filter_map(|node| node.manage.into_iter().next()).collect())
+}
+
 /// Removes the rows of the operation's bricks; their space is free again unless a node said that
 /// it is not.
 pub(super) async fn drop_bricks(tx: &mut WriteTx, record: &Record) -> Result<()> {

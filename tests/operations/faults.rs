@@ -68,6 +68,7 @@ impl Case {
         let answered = server.must(server.operations.start(self.scenario.operation())).ok();
         server.rest();
         server.fuse.set_trouble(Trouble::None);
+        self.lose_power(&site);
         let (ended, stuck) = match answered.map(|id| server.queued(id)) {
             None => (&tally.refused, false),
             Some(Queued::Done(_)) => (&tally.done, false),
@@ -77,6 +78,19 @@ impl Case {
         };
         ended.fetch_add(1, SeqCst);
         Troubled { site, server, answered, stuck }
+    }
+
+    /// Who was gone had lost its power: its disk has what was flushed, and nothing else.
+    fn lose_power(&self, site: &Site) {
+        let mut world = site.sim.world();
+        let hosts: Vec<_> = match &self.trouble {
+            Trouble::Gone(host, _) => vec![host.clone()],
+            Trouble::AllGone(_) => world.nodes.keys().cloned().collect(),
+            _ => vec![],
+        };
+        for host in hosts {
+            world.lose_power(&host);
+        }
     }
 
     /// Everything agrees, at the latest after the next start.

@@ -73,7 +73,9 @@ impl Nodes {
         self.weather.storm.store(false, SeqCst);
         self.weather.slow.store(false, SeqCst);
         let mut world = self.sim.world();
-        world.down.clear();
+        for host in std::mem::take(&mut world.down) {
+            world.lose_power(&host);
+        }
         world.no_glusterd.clear();
     }
     /// Whether some script, or glusterd, is still at work.
@@ -107,8 +109,8 @@ impl Nodes {
                     };
                     if begins {
                         hosts.insert(host.clone());
-                    } else {
-                        hosts.remove(&host);
+                    } else if hosts.remove(&host) && what == "node down" {
+                        world.lose_power(&host);
                     }
                 };
                 change(true);

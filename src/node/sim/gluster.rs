@@ -1,5 +1,5 @@
 //! glusterd on simulated nodes: as much of it as `node::gluster` uses, with its words.
-use super::world::{Outcome, Volume, World};
+use super::world::{Node, Outcome, Volume, World};
 use std::collections::BTreeMap;
 
 pub(super) fn execute(world: &mut World, host: &str, argv: &[&str], stdin: &[String]) -> Outcome {
@@ -199,8 +199,16 @@ fn delete(world: &mut World, name: &str) -> Outcome {
             volume.snapshots
         )),
         Some(_) => {
-            let at = world.volumes.iter().position(|volume| volume.name == name);
-            at.map(|at| world.volumes.remove(at));
+            if let Some(at) = world.volumes.iter().position(|volume| volume.name == name) {
+                let volume = world.volumes.remove(at);
+                let mounted = |brick: &String| {
+                    let path = brick.split_once(":/").map_or("", |(_, path)| path);
+                    let holds = |node: &Node| node.in_brick(&format!("/{path}")).is_some();
+                    world.nodes.iter().find(|(_, node)| holds(node)).map(|(host, _)| host.clone())
+                };
+                let on_disk = volume.bricks.iter().filter_map(mounted).collect();
+                world.deleted.push((volume, on_disk));
+            }
             Ok(format!("volume delete: {name}: success"))
         }
     }

@@ -270,6 +270,10 @@ fn execute(world: &mut World, host: &str, cmd: &Cmd) -> Outcome {
             if started { Ok(String::new()) } else { Err(String::new()) }
         }
         ["mkdir", .., path] if path.ends_with("/.glusterfs") => Ok(String::new()),
+        ["sync", "-f", crate::node::gluster::STATE] => {
+            world.flush_glusterd(host);
+            Ok(String::new())
+        }
         ["umount", path] if world.in_use(path) => Err(format!("umount: {path}: target is busy.")),
         other => {
             let node = world.nodes.entry(host.to_owned()).or_default();

@@ -18,6 +18,9 @@ pub struct World {
     pub down: BTreeSet<String>,
     /// Management names of nodes without glusterd.
     pub no_glusterd: BTreeSet<String>,
+    /// Volumes that were deleted, and the nodes whose disks still have them.
+    #[serde(default)]
+    pub deleted: Vec<(Volume, BTreeSet<String>)>,
 }
 
 /// One node.
@@ -91,6 +94,23 @@ pub(super) type Outcome = Result<String, String>;
 impl World {
     pub(super) fn new(disk: Kib) -> Self {
         Self { disk, ..Self::default() }
+    }
+
+    /// The node loses its power and comes back: its glusterd hands to all others what its disk
+    /// still has (seen on GlusterFS 10.3).
+    pub fn lose_power(&mut self, host: &str) {
+        for (volume, on_disk) in &self.deleted {
+            if on_disk.contains(host) && self.volumes.iter().all(|v| v.name != volume.name) {
+                self.volumes.push(Volume { started: false, ..volume.clone() });
+            }
+        }
+    }
+    /// What the node's glusterd has written is on its disk.
+    pub(super) fn flush_glusterd(&mut self, host: &str) {
+        for (_, on_disk) in &mut self.deleted {
+            on_disk.remove(host);
+        }
+        self.deleted.retain(|(_, on_disk)| !on_disk.is_empty());
     }
 
     /// Whether gluster works on a brick that is mounted there.

@@ -1,7 +1,7 @@
 //! Making a gluster volume of bricks that are ready.
 use super::{
     Effect, Output, Place, Pool, Result, Way, after_start,
-    delete_volume::{destroy_if_ours, state},
+    delete_volume::{Absent, Target, state},
 };
 use crate::{
     domain::{Hostname, NodeId},
@@ -20,9 +20,17 @@ pub(crate) struct CreateVolume {
     /// The nodes of its bricks by their storage names.
     #[serde(default)]
     pub(crate) nodes: Vec<(Hostname, NodeId)>,
+    /// Management names of all nodes of the pool.
+    #[serde(default)]
+    pub(crate) members: Vec<Hostname>,
 }
 
 impl CreateVolume {
+    fn target(&self) -> Target<'_> {
+        let NewVolume { id, name, bricks, .. } = &self.volume;
+        Target { pool: &self.pool, id: *id, name, bricks }
+    }
+
     fn script(&self, commands: Vec<Cmd>) -> Script {
         Script::changing(format!("volume-{}", self.volume.id)).then_all(commands)
     }
@@ -69,18 +77,20 @@ impl Effect for CreateVolume {
         }
     }
     async fn undo(&self, nodes: &Nodes) -> Result {
-        let NewVolume { id, name, bricks, .. } = &self.volume;
         // A session that an earlier server began may still be at work, and "does not exist" would
         // be true only until it is done.
-        self.pool.quiet(nodes, &format!("volume-{id}")).await?;
-        destroy_if_ours(nodes, &self.pool, *id, name, bricks).await?;
+        self.pool.quiet(nodes, &format!("volume-{}", self.volume.id)).await?;
+        if self.target().destroy(nodes).await? {
+            self.target().destroy_for_good(nodes, &self.members, Absent::Matters).await?;
+        }
         Ok(Output::Nothing)
     }
     /// A session on a node that did not answer may have made the volume after `undo` looked. Now
     /// that the bricks are gone, gluster would refuse it, so what is seen now is final.
     async fn certify(&self, nodes: &Nodes) -> Result<()> {
-        let NewVolume { id, name, bricks, .. } = &self.volume;
-        destroy_if_ours(nodes, &self.pool, *id, name, bricks).await
+        let found = self.target().destroy(nodes).await?;
+        let absent = if found { Absent::Matters } else { Absent::IsPassedOver };
+        self.target().destroy_for_good(nodes, &self.members, absent).await
     }
     /// gluster names the host it cannot work with.
     fn blames(&self, error: &NodeError) -> Option<NodeId> {

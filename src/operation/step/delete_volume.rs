@@ -1,9 +1,9 @@
 //! Looking at a gluster volume, and deleting it.
-use super::{Effect, Output, Place, Pool, Result, Way, session::bad_answer};
+use super::{Effect, Output, Place, Pool, Result, Way, after_start, session::bad_answer};
 use crate::{
-    domain::{VolumeId, VolumeName},
+    domain::{Hostname, VolumeId, VolumeName},
     node::{
-        NodeError, Nodes, Script,
+        Lane, NodeError, Nodes, Ran, Script,
         gluster::{self, BrickAddress, VolumeState},
     },
 };
@@ -41,20 +41,26 @@ impl Effect for InspectVolume {
     }
 }
 
-/// The volume is gone, if it was ours.
+/// The volume is gone, if it was ours, and no power cut brings it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DestroyVolume {
     pub(crate) pool: Pool,
     pub(crate) id: VolumeId,
     pub(crate) name: VolumeName,
     pub(crate) bricks: Vec<BrickAddress>,
+    /// Management names of all nodes of the pool.
+    #[serde(default)]
+    pub(crate) members: Vec<Hostname>,
 }
 
 impl Effect for DestroyVolume {
     const WAY: Way = Way::ForwardOnly;
 
     async fn run(&self, nodes: &Nodes) -> Result {
-        destroy_if_ours(nodes, &self.pool, self.id, &self.name, &self.bricks).await?;
+        let Self { pool, id, name, bricks, members } = self;
+        let target = Target { pool, id: *id, name, bricks };
+        target.destroy(nodes).await?;
+        target.destroy_for_good(nodes, members, Absent::Matters).await.map_err(after_start)?;
         Ok(Output::Nothing)
     }
     async fn undo(&self, _: &Nodes) -> Result {
@@ -77,36 +83,127 @@ pub(super) async fn state(
         .map_err(|why| bad_answer(&host, &format!("gluster volume info {name}"), &why))
 }
 
-/// Stops and deletes the volume; a volume of that name that is not ours is left alone.
-pub(super) async fn destroy_if_ours(
-    nodes: &Nodes,
-    pool: &Pool,
-    id: VolumeId,
-    name: &VolumeName,
-    bricks: &[BrickAddress],
-) -> Result<()> {
-    let mut found = state(nodes, pool, name).await?;
-    if found.is_none() {
-        // glusterd goes on with a create that its command line has given up waiting for: the
-        // volume would come after it was said not to exist.
-        let wait = Script::changing(format!("volume-{id}"));
-        let wait = gluster::wait_for_others(wait, nodes.tools(), name);
-        match pool.change(nodes, &wait).await {
-            Err(error) if !gluster::IDLE.iter().any(|words| error.says(words)) => {
-                return Err(error);
+/// Whether a node that cannot be reached keeps a deletion from being final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// It may still have the volume.
+    Matters,
+    /// It is passed over.
+    IsPassedOver,
+}
+
+/// A volume that is to go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) pool: &'a Pool,
+    pub(super) id: VolumeId,
+    pub(super) name: &'a VolumeName,
+    pub(super) bricks: &'a [BrickAddress],
+}
+
+impl Target<'_> {
+    /// Whether gluster's volume of this name is this one.
+    fn is(&self, found: &VolumeState) -> bool {
+        found.is(self.id, self.bricks) || self.bricks.iter().any(|brick| found.has(brick))
+    }
+
+    /// Stops and deletes the volume; a volume of that name that is not ours is left alone.
+    /// Returns whether there was anything to delete.
+    pub(super) async fn destroy(&self, nodes: &Nodes) -> Result<bool> {
+        let Self { pool, id, name, .. } = *self;
+        let mut found = state(nodes, pool, name).await?;
+        if found.is_none() {
+            // glusterd goes on with a create that its command line has given up waiting for: the
+            // volume would come after it was said not to exist.
+            let wait = Script::changing(format!("volume-{id}"));
+            let wait = gluster::wait_for_others(wait, nodes.tools(), name);
+            match pool.change(nodes, &wait).await {
+                Err(error) if !gluster::IDLE.iter().any(|words| error.says(words)) => {
+                    return Err(error);
+                }
+                _ => found = state(nodes, pool, name).await?,
             }
-            _ => found = state(nodes, pool, name).await?,
+        }
+        let Some(found) = found else { return Ok(false) };
+        if !self.is(&found) {
+            tracing::warn!(volume = %id, %name, "gluster has another volume of this name; left alone");
+            return Ok(false);
+        }
+        let destroy = gluster::destroy(nodes.tools(), name, found.started);
+        match pool.change(nodes, &Script::changing(format!("volume-{id}")).then_all(destroy)).await
+        {
+            Err(error) if error.says("does not exist") => Ok(true),
+            other => other.map(|()| true),
         }
     }
-    let Some(found) = found else { return Ok(()) };
-    let adopted = bricks.iter().any(|brick| found.has(brick));
-    if !found.is(id, bricks) && !adopted {
-        tracing::warn!(volume = %id, %name, "gluster has another volume of this name; left alone");
-        return Ok(());
+
+    /// Makes a deletion final: each node's glusterd has forgotten the volume, and its disk as
+    /// well. A node that lost its power before that hands the volume to all others when it is
+    /// back: then it is deleted once more.
+    ///
+    /// # Errors
+    /// A node cannot be asked (one that is away only if that matters), or does not forget.
+    pub(super) async fn destroy_for_good(
+        &self,
+        nodes: &Nodes,
+        members: &[Hostname],
+        absent: Absent,
+    ) -> Result<()> {
+        let pace = nodes.pace();
+        let mut look = 1;
+        loop {
+            let error = match self.remembered(nodes, members, absent).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(host)) => self.not_forgotten(host),
+                // The cleaner comes again as soon as the node is well.
+                Err(error) if error.is_unreachable() => return Err(error),
+                // A glusterd that is just being started does not answer yet.
+                Err(error) => error,
+            };
+            if look >= pace.looks || !nodes.pause(pace.look_pause).await {
+                return Err(error);
+            }
+            look += 1;
+            tracing::info!(volume = %self.id, %error, "the deletion is not final yet");
+            self.destroy(nodes).await?;
+        }
     }
-    let destroy = gluster::destroy(nodes.tools(), name, found.started);
-    match pool.change(nodes, &Script::changing(format!("volume-{id}")).then_all(destroy)).await {
-        Err(error) if error.says("does not exist") => Ok(()),
-        other => other,
+
+    /// A node whose glusterd still has the volume. It is asked before its disk is flushed: what it
+    /// says is then on disk.
+    async fn remembered(
+        &self,
+        nodes: &Nodes,
+        members: &[Hostname],
+        absent: Absent,
+    ) -> Result<Option<Hostname>> {
+        let script = gluster::info(Script::reading(), nodes.tools(), self.name);
+        let script = gluster::flush(script).lane(Lane::Pool);
+        let asked = members.iter().map(|host| async {
+            match nodes.run(host, &script).await {
+                Err(error) if error.is_unreachable() && absent == Absent::IsPassedOver => Ok(None),
+                other => self.read(host, other?),
+            }
+        });
+        let mut remembers = None;
+        for answer in futures_util::future::join_all(asked).await {
+            remembers = answer?.or(remembers);
+        }
+        Ok(remembers)
+    }
+
+    fn read(&self, host: &Hostname, ran: Vec<Ran>) -> Result<Option<Hostname>> {
+        let found = VolumeState::read(&ran.into_iter().next().unwrap_or_default())
+            .map_err(|why| bad_answer(host, &self.question(), &why))?;
+        Ok(found.filter(|found| self.is(found)).map(|_| host.clone()))
+    }
+
+    fn not_forgotten(&self, host: Hostname) -> NodeError {
+        let why = "glusterd still has the volume, which was deleted in its pool: see its log";
+        NodeError::Nonsense { host, command: self.question(), why: why.into() }
+    }
+
+    fn question(&self) -> String {
+        format!("gluster volume info {}", self.name)
     }
 }

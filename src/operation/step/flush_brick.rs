@@ -21,7 +21,8 @@ pub(crate) struct FlushBrick {
 impl FlushBrick {
     async fn flush(&self, nodes: &Nodes) -> Result<bool> {
         let lv = &self.place.lv;
-        let script = mount::ask_started(mount::flush(self.place.lock(), lv), lv);
+        let script = gluster::flush(mount::flush(self.place.lock(), lv));
+        let script = mount::ask_started(script, lv);
         let ran = nodes.run(&self.place.host, &script).await?;
         Ok(ran.last().is_some_and(Ran::ok))
     }
