@@ -81,6 +81,15 @@ pub struct VolumeExpandRequest {
     pub expand_size: i64,
 }
 
+/// Body of `POST /volumes/{id}/clone`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VolumeCloneRequest {
+    /// Default `vol_<id>`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub name: String,
+}
+
 /// How to mount with the native client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlusterfsMount {

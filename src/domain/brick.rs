@@ -31,6 +31,18 @@ impl BrickSize {
     }
 }
 
+/// Names of a brick that gluster made as the clone of another: a thin volume in the other's pool,
+/// which gluster mounts by itself (storage.md 1.1, 1.11).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClonedLv {
+    /// The thin volume.
+    pub lv: String,
+    /// The thin pool that it shares.
+    pub pool: String,
+    /// The directory that gluster uses.
+    pub directory: String,
+}
+
 /// What LVM knows of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceFacts {

@@ -8,7 +8,7 @@ pub mod size;
 pub mod state;
 pub mod tag;
 
-pub use brick::{BrickSize, DeviceFacts, Part};
+pub use brick::{BrickSize, ClonedLv, DeviceFacts, Part};
 pub use durability::{Durability, SnapshotFactor};
 pub use id::{BrickId, ClusterId, DeviceId, NodeId, OperationId, VolumeId};
 pub use name::{DeviceName, Hostname, VolumeName};

@@ -26,6 +26,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/volumes", post(volume::create).get(volume::list)),
         ("/volumes/{id}", get(volume::info).delete(volume::remove)),
         ("/volumes/{id}/expand", post(volume::expand)),
+        ("/volumes/{id}/clone", post(volume::clone)),
         ("/operations", get(operation::counts)),
         ("/operations/pending", get(operation::list)),
         ("/operations/pending/cleanup", post(operation::clean_up)),

@@ -5,12 +5,14 @@ use super::{
     path::Id,
 };
 use crate::{
-    api::volume::{VolumeCreateRequest, VolumeExpandRequest, VolumeInfo, VolumeList},
+    api::volume::{
+        VolumeCloneRequest, VolumeCreateRequest, VolumeExpandRequest, VolumeInfo, VolumeList,
+    },
     app::App,
     domain::VolumeId,
     error::Result,
     inventory::volume,
-    operation::{CreateVolume, DeleteVolume, ExpandVolume},
+    operation::{CloneVolume, CreateVolume, DeleteVolume, ExpandVolume},
 };
 use axum::{extract::State, http::Method};
 
@@ -46,4 +48,13 @@ pub(super) async fn expand(
     Body(request): Body<VolumeExpandRequest>,
 ) -> Result<Accepted> {
     Ok(Accepted(app.operations.start(ExpandVolume::new(id, request)?).await?, method))
+}
+
+pub(super) async fn clone(
+    State(app): State<App>,
+    method: Method,
+    Id(id): Id<VolumeId>,
+    Body(request): Body<VolumeCloneRequest>,
+) -> Result<Accepted> {
+    Ok(Accepted(app.operations.start(CloneVolume::new(id, request)?).await?, method))
 }

@@ -32,6 +32,9 @@ pub fn add(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
 /// that stays could keep the node from booting.
 #[must_use]
 pub fn remove(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
+    if !brick.is_in_fstab() {
+        return script;
+    }
     let fstab = tools.fstab.as_str();
     let exists = || When::Succeeds(Cmd::new(["test", "-e", fstab]));
     script.then_when(exists(), delete(LOCK, fstab, brick)).then_when(exists(), on_disk(fstab))
@@ -84,7 +87,7 @@ mod tests {
     /// Found on real nodes: a power cut seconds after a change emptied the file.
     #[test]
     fn a_change_is_on_disk_before_the_next_command() {
-        let brick = BrickLv { id: BrickId::random(), device: DeviceId::random() };
+        let brick = BrickLv::new(BrickId::random(), DeviceId::random());
         let tools = Tools::default();
         for change in [add, remove] {
             let script = change(Script::changing("brick"), &tools, &brick);
@@ -100,9 +103,8 @@ mod tests {
         let (fstab, lock) = (path("fstab"), path("lock"));
         std::fs::write(&fstab, "proc /proc proc defaults 0 0").unwrap();
         run(&end_last_line(&lock, &fstab));
-        let bricks: Vec<BrickLv> = (0..24)
-            .map(|_| BrickLv { id: BrickId::random(), device: DeviceId::random() })
-            .collect();
+        let bricks: Vec<BrickLv> =
+            (0..24).map(|_| BrickLv::new(BrickId::random(), DeviceId::random())).collect();
         let (stay, go) = bricks.split_at(12);
         for brick in go {
             run(&append(&lock, &fstab, &line(brick, "rw")));

@@ -43,7 +43,7 @@ pub struct NewVolume {
 /// The option that tells whose volume it is.
 pub const ID_OPTION: &str = "user.heketi.id";
 
-fn gluster(tools: &Tools, argv: &[&str]) -> Cmd {
+pub(super) fn gluster(tools: &Tools, argv: &[&str]) -> Cmd {
     let limit = format!("--timeout={}", tools.gluster_timeout);
     let all = ["gluster", "--mode=script", &limit].into_iter().chain(argv.iter().copied());
     // As Heketi: at least ten minutes, and a minute more than gluster itself waits.
@@ -57,7 +57,7 @@ pub const LONGEST_LINE: usize = 1000;
 
 /// The commands in one session, which costs one start of the CLI; or, when a line would be cut
 /// there, each as a command of its own.
-fn commands(tools: &Tools, lines: Vec<String>) -> Vec<Cmd> {
+pub(super) fn commands(tools: &Tools, lines: Vec<String>) -> Vec<Cmd> {
     if lines.iter().all(|line| line.len() <= LONGEST_LINE) {
         return vec![gluster(tools, &[]).stdin(lines)];
     }
@@ -250,6 +250,8 @@ pub struct VolumeState {
     pub bricks: Vec<String>,
     /// Its `user.heketi.id`.
     pub id: Option<String>,
+    /// gluster's own name for it.
+    pub uuid: String,
 }
 
 /// An answer of gluster in XML that cannot be used, or that reports a failure.
@@ -307,6 +309,7 @@ impl From<xml::Volume> for VolumeState {
             started: volume.status_str == "Started",
             bricks: volume.bricks.brick.into_iter().map(|b| b.name).collect(),
             id,
+            uuid: volume.id,
         }
     }
 }
@@ -364,6 +367,8 @@ mod xml {
     #[serde(rename_all = "camelCase")]
     pub(super) struct Volume {
         pub(super) status_str: String,
+        #[serde(default)]
+        pub(super) id: String,
         #[serde(default)]
         pub(super) bricks: Bricks,
         #[serde(default)]

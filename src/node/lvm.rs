@@ -105,6 +105,23 @@ pub fn remove_brick(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
         .then(find_lv(tools, device, &brick.pool(), ""))
 }
 
+/// Lists the thin volumes in a brick's pool whose names begin so: those that gluster made for one
+/// of its volumes.
+#[must_use]
+pub fn find_made_by_gluster(
+    script: Script,
+    tools: &Tools,
+    source: &BrickLv,
+    begin: &str,
+) -> Script {
+    let filter = format!(
+        "vg_name={} && pool_lv={} && lv_name=~^{begin}_",
+        group(source.device),
+        source.pool()
+    );
+    script.then(lvm(tools, ["lvs", "--noheadings", "-o", "lv_name", "--select", &filter]))
+}
+
 /// Whether the last lines of [`remove_brick`] found the group, and no pool in it any more. A group
 /// that is away, with its disk perhaps, may come back with all that is in it.
 #[must_use]

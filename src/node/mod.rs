@@ -3,6 +3,7 @@
 //! A step asks a tool (`lvm`, `xfs`, `gluster` ...) for commands, puts them into one [`Script`],
 //! and sends it through a [`Remote`]: real nodes over SSH, or simulated ones.
 pub mod activity;
+pub mod clone;
 pub mod fstab;
 pub mod gluster;
 pub mod health;

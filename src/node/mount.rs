@@ -67,7 +67,13 @@ pub fn unmount(script: Script, brick: &BrickLv) -> Script {
 /// Removes the empty mount point; one that is not empty stays, since nobody knows what is in it.
 #[must_use]
 pub fn forget(script: Script, brick: &BrickLv) -> Script {
-    remove_empty(script, &brick.mount_point())
+    let point = brick.mount_point();
+    let script = remove_empty(script, &point);
+    match point.rsplit_once('/') {
+        // gluster gives each clone a directory, and leaves it.
+        Some((clone, _)) if brick.cloned.is_some() => remove_empty(script, clone),
+        _ => script,
+    }
 }
 
 /// Removes the empty directory that held a device's mount points.

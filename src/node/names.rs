@@ -1,29 +1,37 @@
 //! How things are called on nodes: Heketi's names, so that its nodes are ours (storage.md 1.1).
-use crate::domain::{BrickId, DeviceId};
+use crate::domain::{BrickId, ClonedLv, DeviceId};
 use serde::{Deserialize, Serialize};
 
 /// Where every brick is mounted.
 pub const MOUNTS: &str = "/var/lib/heketi/mounts";
 
-/// One brick on its node: all its names there follow from the two ids.
+/// One brick on its node: all its names there follow from the two ids, unless gluster made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrickLv {
     /// The brick.
     pub id: BrickId,
     /// The device: its volume group is `vg_<id>`.
     pub device: DeviceId,
+    /// Its other names, if gluster made it as a clone of another brick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloned: Option<ClonedLv>,
 }
 
 impl BrickLv {
+    /// A brick that is made by us.
+    #[must_use]
+    pub fn new(id: BrickId, device: DeviceId) -> Self {
+        Self { id, device, cloned: None }
+    }
     /// The logical volume's name.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("brick_{}", self.id)
+        self.cloned.as_ref().map_or_else(|| format!("brick_{}", self.id), |made| made.lv.clone())
     }
     /// The thin pool's name.
     #[must_use]
     pub fn pool(&self) -> String {
-        format!("tp_{}", self.id)
+        self.cloned.as_ref().map_or_else(|| format!("tp_{}", self.id), |made| made.pool.clone())
     }
     /// The block device to format and mount. Ids hold no dash, so none needs to be doubled.
     #[must_use]
@@ -33,12 +41,23 @@ impl BrickLv {
     /// Where it is mounted.
     #[must_use]
     pub fn mount_point(&self) -> String {
-        format!("{MOUNTS}/{}/{}", group(self.device), self.name())
+        match &self.cloned {
+            Some(made) => made.directory.trim_end_matches("/brick").to_owned(),
+            None => format!("{MOUNTS}/{}/{}", group(self.device), self.name()),
+        }
     }
     /// The directory that gluster is given, and that the API shows as the brick's path.
     #[must_use]
     pub fn directory(&self) -> String {
-        format!("{}/brick", self.mount_point())
+        match &self.cloned {
+            Some(made) => made.directory.clone(),
+            None => format!("{}/brick", self.mount_point()),
+        }
+    }
+    /// Whether the node's fstab mounts it; gluster mounts its clones by itself.
+    #[must_use]
+    pub fn is_in_fstab(&self) -> bool {
+        self.cloned.is_none()
     }
 }
 

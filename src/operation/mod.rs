@@ -13,6 +13,7 @@ mod add_node;
 mod cancel;
 mod clean_up;
 mod cleaner;
+mod clone_volume;
 mod create_volume;
 mod delete_device;
 mod delete_node;
@@ -34,6 +35,7 @@ mod step;
 pub use add_device::AddDevice;
 pub use add_node::AddNode;
 pub use clean_up::CleanUp;
+pub use clone_volume::CloneVolume;
 pub use create_volume::CreateVolume;
 pub use delete_device::DeleteDevice;
 pub use delete_node::DeleteNode;
@@ -193,4 +195,5 @@ operations! {
     ExpandVolume = "expand-volume",
     DeleteVolume = "delete-volume",
     CleanUp = "clean-up",
+    CloneVolume = "clone-volume",
 }

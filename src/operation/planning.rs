@@ -109,7 +109,7 @@ pub(super) async fn add_bricks(
     let first_set = bricks::sets(tx, volume).await?;
     for (set_index, set) in (first_set..).zip(&placement.sets) {
         for (position, placed) in (0_i64..).zip(set) {
-            let lv = BrickLv { id: BrickId::random(), device: placed.device };
+            let lv = BrickLv::new(BrickId::random(), placed.device);
             let brick = NewBrick {
                 id: lv.id,
                 volume,
@@ -119,7 +119,8 @@ pub(super) async fn add_bricks(
                 part: placed.part,
                 set_index,
                 position,
-                pending,
+                cloned: None,
+                pending: Some(pending),
             };
             bricks::insert(tx, &brick).await?;
         }
@@ -153,8 +154,8 @@ pub(super) fn destroy_steps(bricks: &[Brick]) -> Vec<Step> {
     bricks.iter().map(|b| Step::DestroyBrick(DestroyBrick { place: place_of(b) })).collect()
 }
 
-fn place_of(brick: &Brick) -> BrickPlace {
-    let lv = BrickLv { id: brick.id, device: brick.device };
+pub(super) fn place_of(brick: &Brick) -> BrickPlace {
+    let lv = BrickLv { id: brick.id, device: brick.device, cloned: brick.cloned.clone() };
     BrickPlace { node: brick.node, host: brick.host.clone(), lv }
 }
 

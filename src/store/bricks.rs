@@ -1,7 +1,9 @@
 //! Rows of bricks. A brick's row and the space it takes from its device change together.
 use super::{WriteTx, row};
 use crate::{
-    domain::{BrickId, BrickSize, DeviceId, Hostname, Kib, NodeId, OperationId, Part, VolumeId},
+    domain::{
+        BrickId, BrickSize, ClonedLv, DeviceId, Hostname, Kib, NodeId, OperationId, Part, VolumeId,
+    },
     error::Result,
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
@@ -23,10 +25,16 @@ pub struct Brick {
     pub peer: Hostname,
     /// The directory that gluster is given.
     pub path: String,
-    /// Its sizes.
+    /// Its sizes. Those of the pool are 0 when another brick in the pool has them.
     pub size: BrickSize,
     /// What it holds.
     pub part: Part,
+    /// Its place in gluster's order: which set of the volume, from 0.
+    pub set_index: i64,
+    /// Which brick of the set, from 0.
+    pub position: i64,
+    /// Its names, if gluster made it.
+    pub cloned: Option<ClonedLv>,
 }
 
 /// A brick to be added: the rest follows from its device.
@@ -48,15 +56,17 @@ pub struct NewBrick {
     pub set_index: i64,
     /// Which brick of the set, from 0.
     pub position: i64,
-    /// The operation that makes it.
-    pub pending: OperationId,
+    /// Its names, if gluster made it.
+    pub cloned: Option<ClonedLv>,
+    /// The operation that makes it; none when it is there already.
+    pub pending: Option<OperationId>,
 }
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT b.id, b.volume, b.device, b.path, b.size_kib, b.pool_kib, b.metadata_kib, \
-             b.part, d.node, m.name AS host, s.name AS peer FROM bricks b \
+             b.part, b.set_index, b.position, b.lv, b.pool, d.node, m.name AS host, s.name AS peer FROM bricks b \
              JOIN devices d ON d.id = b.device \
              JOIN node_hostnames m ON m.node = d.node AND m.kind = 'manage' AND m.position = 0 \
              JOIN node_hostnames s ON s.node = d.node AND s.kind = 'storage' AND s.position = 0 ",
@@ -67,6 +77,8 @@ macro_rules! select {
 
 fn read(row: &SqliteRow) -> Result<Brick> {
     let part: String = row.try_get("part")?;
+    let path: String = row.try_get("path")?;
+    let (lv, pool): (Option<String>, Option<String>) = (row.try_get("lv")?, row.try_get("pool")?);
     Ok(Brick {
         id: row::parsed(row, "id")?,
         volume: row::parsed(row, "volume")?,
@@ -74,13 +86,16 @@ fn read(row: &SqliteRow) -> Result<Brick> {
         node: row::parsed(row, "node")?,
         host: row::parsed(row, "host")?,
         peer: row::parsed(row, "peer")?,
-        path: row.try_get("path")?,
         size: BrickSize {
             brick: row::kib(row, "size_kib")?,
             pool: row::kib(row, "pool_kib")?,
             metadata: row::kib(row, "metadata_kib")?,
         },
         part: if part == "arbiter" { Part::Arbiter } else { Part::Data },
+        set_index: row.try_get("set_index")?,
+        position: row.try_get("position")?,
+        cloned: lv.zip(pool).map(|(lv, pool)| ClonedLv { lv, pool, directory: path.clone() }),
+        path,
     })
 }
 
@@ -91,7 +106,7 @@ fn read(row: &SqliteRow) -> Result<Brick> {
 pub async fn insert(tx: &mut WriteTx, brick: &NewBrick) -> Result<()> {
     sqlx::query(
         "INSERT INTO bricks (id, volume, device, path, size_kib, pool_kib, metadata_kib, part, \
-         set_index, position, pending_op) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         set_index, position, pending_op, lv, pool) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(brick.id.to_string())
     .bind(brick.volume.to_string())
@@ -106,7 +121,9 @@ pub async fn insert(tx: &mut WriteTx, brick: &NewBrick) -> Result<()> {
     })
     .bind(brick.set_index)
     .bind(brick.position)
-    .bind(brick.pending.to_string())
+    .bind(brick.pending.map(|id| id.to_string()))
+    .bind(brick.cloned.as_ref().map(|made| &made.lv))
+    .bind(brick.cloned.as_ref().map(|made| &made.pool))
     .execute(&mut **tx)
     .await?;
     sqlx::query("UPDATE devices SET used_kib = used_kib + ? WHERE id = ?")
@@ -117,19 +134,67 @@ pub async fn insert(tx: &mut WriteTx, brick: &NewBrick) -> Result<()> {
     Ok(())
 }
 
-/// Removes a brick's row; its space is free again only if the node said so.
+/// Removes a brick's row, and settles the space of its thin pool: free again if the node said so,
+/// or else accounted to another brick in the pool. If there is none it stays in use: something
+/// that we do not know lies in the pool.
 ///
 /// # Errors
 /// The database fails.
 pub async fn delete(tx: &mut WriteTx, brick: &Brick, reclaimed: bool) -> Result<()> {
-    let freed = if reclaimed { brick.size.total() } else { Kib::ZERO };
+    sqlx::query("DELETE FROM bricks WHERE id = ?")
+        .bind(brick.id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    let others = pool_mates(tx, brick).await?;
+    let mut freed = Kib::ZERO;
+    if reclaimed {
+        freed = brick.size.total();
+        for other in others {
+            // The pool is gone: its bricks went with it, whoever tells first.
+            freed = freed.plus(other.size.total());
+            set_pool_size(
+                tx,
+                other.id,
+                BrickSize { pool: Kib::ZERO, metadata: Kib::ZERO, ..other.size },
+            )
+            .await?;
+        }
+    } else if let Some(heir) = others.first() {
+        let size = BrickSize {
+            pool: heir.size.pool.plus(brick.size.pool),
+            metadata: heir.size.metadata.plus(brick.size.metadata),
+            ..heir.size
+        };
+        set_pool_size(tx, heir.id, size).await?;
+    }
     sqlx::query("UPDATE devices SET used_kib = max(0, used_kib - ?) WHERE id = ?")
         .bind(row::integer(freed.0))
         .bind(brick.device.to_string())
         .execute(&mut **tx)
         .await?;
-    sqlx::query("DELETE FROM bricks WHERE id = ?")
-        .bind(brick.id.to_string())
+    Ok(())
+}
+
+/// The other bricks in the brick's thin pool: its clones, or what it is a clone of.
+async fn pool_mates(db: &mut SqliteConnection, brick: &Brick) -> Result<Vec<Brick>> {
+    let own = format!("tp_{}", brick.id);
+    let pool = brick.cloned.as_ref().map_or(own.as_str(), |made| &made.pool);
+    let rows = sqlx::query(select!(
+        "WHERE b.device = ? AND b.id <> ? AND coalesce(b.pool, 'tp_' || b.id) = ? ORDER BY b.id"
+    ))
+    .bind(brick.device.to_string())
+    .bind(brick.id.to_string())
+    .bind(pool)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+async fn set_pool_size(tx: &mut WriteTx, brick: BrickId, size: BrickSize) -> Result<()> {
+    sqlx::query("UPDATE bricks SET pool_kib = ?, metadata_kib = ? WHERE id = ?")
+        .bind(row::integer(size.pool.0))
+        .bind(row::integer(size.metadata.0))
+        .bind(brick.to_string())
         .execute(&mut **tx)
         .await?;
     Ok(())
@@ -141,6 +206,18 @@ pub async fn delete(tx: &mut WriteTx, brick: &Brick, reclaimed: bool) -> Result<
 /// The database fails.
 pub async fn of_volume(db: &mut SqliteConnection, volume: VolumeId) -> Result<Vec<Brick>> {
     let rows = sqlx::query(select!("WHERE b.volume = ? ORDER BY b.id"))
+        .bind(volume.to_string())
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The bricks of a volume in gluster's order, those of running operations included.
+///
+/// # Errors
+/// The database fails.
+pub async fn in_order(db: &mut SqliteConnection, volume: VolumeId) -> Result<Vec<Brick>> {
+    let rows = sqlx::query(select!("WHERE b.volume = ? ORDER BY b.set_index, b.position"))
         .bind(volume.to_string())
         .fetch_all(db)
         .await?;

@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 29] = [
+const ROUTES: [(&str, &str); 30] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -28,6 +28,7 @@ const ROUTES: [(&str, &str); 29] = [
     ("GET", "/volumes/{id}"),
     ("DELETE", "/volumes/{id}"),
     ("POST", "/volumes/{id}/expand"),
+    ("POST", "/volumes/{id}/clone"),
     ("GET", "/operations"),
     ("GET", "/operations/pending"),
     ("POST", "/operations/pending/cleanup"),
@@ -38,12 +39,13 @@ const ROUTES: [(&str, &str); 29] = [
 ];
 
 /// Routes without a recorded success, and the file whose tests stand in for it.
-const UNRECORDED: [(&str, &str, &str); 9] = [
+const UNRECORDED: [(&str, &str, &str); 10] = [
     ("POST", "/clusters/{id}/flags", include_str!("../routes/clusters.rs")),
     ("DELETE", "/clusters/{id}", include_str!("../routes/clusters.rs")),
     ("DELETE", "/nodes/{id}", include_str!("../routes/nodes.rs")),
     ("DELETE", "/devices/{id}", include_str!("../routes/devices.rs")),
     ("DELETE", "/volumes/{id}", include_str!("../routes/volumes/delete.rs")),
+    ("POST", "/volumes/{id}/clone", include_str!("../routes/volumes/clone.rs")),
     ("POST", "/operations/pending/cleanup", include_str!("../routes/operations.rs")),
     ("GET", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
     ("DELETE", "/operations/pending/{id}", include_str!("../routes/operations.rs")),

@@ -95,13 +95,16 @@ impl Life {
         }
         self.agrees();
         self.expand(&volumes[1]);
+        let clone = self.clone_of(&mut volumes[1]);
         timed("reboot of node 2", || self.reboot(2));
-        for volume in &volumes {
+        for volume in volumes.iter().chain([&clone]) {
             let sum = read_back(self.nodes[0], &volume.name);
             assert_eq!(sum, volume.sum, "{}: the file changed", volume.what);
         }
         self.restart_server();
 
+        self.delete_source(&volumes.remove(1), &clone);
+        volumes.push(clone);
         for volume in &volumes {
             timed(&format!("delete {}", volume.what), || {
                 self.server.cli(&["volume", "delete", &volume.id]);
@@ -193,6 +196,33 @@ impl Life {
         let kib = self.nodes[0].run(&format!("df -k --output=size {at} | tail -1"));
         assert!(kib.trim().parse::<u64>().unwrap() > GIB * 3 / 2, "{kib} KiB after the expansion");
         unmount(self.nodes[0], &at);
+    }
+
+    /// What is written to the source afterwards is not in the clone.
+    fn clone_of(&self, source: &mut Volume) -> Volume {
+        let clone =
+            timed("clone", || self.server.json(&["volume", "clone", &source.id, "--name=clone"]));
+        let id = clone["id"].as_str().unwrap().to_owned();
+        let sum = source.sum.clone();
+        let clone = Volume { what: "the clone", id, name: "clone".into(), sum };
+        self.agrees();
+        source.sum = write_to(self.nodes[0], &source.name);
+        assert_eq!(read_back(self.nodes[0], &clone.name), clone.sum, "the clone changed");
+        clone
+    }
+
+    /// A clone outlives its source; the thin pools stay as long as anything lies in them.
+    fn delete_source(&self, source: &Volume, clone: &Volume) {
+        timed("delete the source of the clone", || {
+            self.server.cli(&["volume", "delete", &source.id])
+        });
+        self.agrees();
+        assert_eq!(read_back(self.nodes[0], &clone.name), clone.sum, "the clone changed");
+        let argument = format!("--volume={}", clone.id);
+        timed("expand the clone", || {
+            self.server.cli(&["volume", "expand", &argument, "--expand-size=1"])
+        });
+        self.agrees();
     }
 
     /// After a power cut a node has its bricks mounted again, and gluster's data is whole.

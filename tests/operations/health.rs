@@ -136,7 +136,15 @@ impl Faults for Late {
         {
             let (kind, options) = (vec!["replica".into(), "3".into()], BTreeMap::new());
             let name = "new".into();
-            let late = Volume { name, kind, bricks, started: false, options, snapshots: 0 };
+            let late = Volume {
+                name,
+                kind,
+                bricks,
+                started: false,
+                options,
+                snapshots: 0,
+                uuid: String::new(),
+            };
             self.sim.world().volumes.push(late);
         }
         None

@@ -109,7 +109,8 @@ fn a_volume_with_snapshots_is_not_touched() {
 fn foreign(name: &str) -> Volume {
     let bricks = (1..=4).map(|n| format!("10.0.0.{n}:/data/by-hand")).collect();
     let (kind, options) = (vec![], [].into());
-    Volume { name: name.into(), kind, bricks, started: true, options, snapshots: 0 }
+    let uuid = String::new();
+    Volume { name: name.into(), kind, bricks, started: true, options, snapshots: 0, uuid }
 }
 
 #[test]

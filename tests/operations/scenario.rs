@@ -11,7 +11,7 @@ use brickyard::{
     inventory,
     node::sim::world::World,
     operation::{
-        AddDevice, AddNode, Any, CreateVolume, DeleteDevice, DeleteNode, DeleteVolume,
+        AddDevice, AddNode, Any, CloneVolume, CreateVolume, DeleteDevice, DeleteNode, DeleteVolume,
         ExpandVolume, ResyncDevice, SetDeviceState, SetNodeState, Settings,
     },
 };
@@ -27,6 +27,8 @@ pub enum Before {
     Node,
     /// [`estate`]
     Estate,
+    /// The same, with a clone of "two": "copy".
+    Cloned,
 }
 
 /// Something to be done.
@@ -54,6 +56,11 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "create disperse", before: Before::Estate, operation: |_| create(4, &json!({"type": "disperse", "disperse": {"data": 2, "redundancy": 1}}), "") },
     Scenario { name: "expand volume", before: Before::Estate, operation: |b| expand(b.volume("two")) },
     Scenario { name: "delete volume", before: Before::Estate, operation: |b| DeleteVolume::new(b.volume("two")).into() },
+    Scenario { name: "clone volume", before: Before::Estate, operation: |b| clone(b.volume("two"), "twin") },
+    Scenario { name: "expand a clone", before: Before::Cloned, operation: |b| expand(b.volume("copy")) },
+    Scenario { name: "delete a clone", before: Before::Cloned, operation: |b| DeleteVolume::new(b.volume("copy")).into() },
+    Scenario { name: "delete the source of a clone", before: Before::Cloned, operation: |b| DeleteVolume::new(b.volume("two")).into() },
+    Scenario { name: "clone a clone", before: Before::Cloned, operation: |b| clone(b.volume("copy"), "again") },
 ];
 
 /// Finds a line of [`ALL`].
@@ -63,7 +70,7 @@ pub fn named(name: &str) -> &'static Scenario {
 
 impl Scenario {
     pub fn base(&self) -> &'static Base {
-        static BASES: [OnceLock<Base>; 3] = [const { OnceLock::new() }; 3];
+        static BASES: [OnceLock<Base>; 4] = [const { OnceLock::new() }; 4];
         BASES[self.before as usize].get_or_init(|| Base::build(self.before))
     }
     pub fn operation(&self) -> Any {
@@ -86,6 +93,9 @@ pub fn named_volume(name: &str, size: i64, durability: &Value, option: &str) -> 
     let body = json!({"name": name, "size": size, "gid": 2000, "durability": durability,
         "glustervolumeoptions": [option, "performance.cache-size 1GB"]});
     CreateVolume::try_from(from::<VolumeCreateRequest>(body)).unwrap().into()
+}
+pub fn clone(volume: VolumeId, name: &str) -> Any {
+    CloneVolume::new(volume, from(json!({"name": name}))).unwrap().into()
 }
 pub fn expand(volume: VolumeId) -> Any {
     let by: VolumeExpandRequest = from(json!({"expand_size": 3}));
@@ -140,8 +150,12 @@ impl Base {
         if before == Before::Node {
             server.perform(add_node(&base, 0));
         }
-        if before == Before::Estate {
+        if matches!(before, Before::Estate | Before::Cloned) {
             base.estate(&site, &server);
+        }
+        if before == Before::Cloned {
+            server.perform(clone(base.volume("two"), "copy"));
+            base.learn(&server);
         }
         server.end();
         (base.database, base.world) = site.photograph();

@@ -94,22 +94,31 @@ async fn on_nodes(db: &mut SqliteConnection) -> BTreeMap<String, OnNode> {
         node.physical_volumes.insert((name, uuid, Some(format!("vg_{id}"))));
         node.groups.insert((format!("vg_{id}"), row.get("total_kib")));
     }
-    let bricks = "SELECT m.name AS host, b.id, b.device, b.path, b.pool_kib + b.metadata_kib AS kib \
-         FROM bricks b JOIN devices d ON d.id = b.device \
+    let mut pools = BTreeMap::<(String, String, String), i64>::new();
+    let bricks = "SELECT m.name AS host, b.id, b.device, b.path, b.pool_kib + b.metadata_kib AS kib, \
+         b.lv IS NOT NULL AS cloned, coalesce(b.lv, 'brick_' || b.id) AS lv, \
+         coalesce(b.pool, 'tp_' || b.id) AS pool FROM bricks b JOIN devices d ON d.id = b.device \
          JOIN node_hostnames m ON m.node = d.node AND m.kind = 'manage' AND m.position = 0";
     for row in rows(db, bricks).await {
-        let [host, id, device, path] = texts(&row, ["host", "id", "device", "path"]);
-        let (group, lv) = (format!("vg_{device}"), format!("brick_{id}"));
+        let [host, device, path] = texts(&row, ["host", "device", "path"]);
+        let [lv, pool] = texts(&row, ["lv", "pool"]);
+        let group = format!("vg_{device}");
         let block = format!("/dev/mapper/{group}-{lv}");
-        let point = format!("{MOUNTS}/{group}/{lv}");
-        assert_eq!(path, format!("{point}/brick"));
-        let node = all.entry(host).or_default();
-        node.pools.insert((group.clone(), format!("tp_{id}"), row.get("kib")));
-        node.volumes.insert((group, lv, format!("tp_{id}")));
+        let point = path.strip_suffix("/brick").unwrap().to_owned();
+        let node = all.entry(host.clone()).or_default();
+        *pools.entry((host, group.clone(), pool.clone())).or_default() += row.get::<i64, _>("kib");
+        node.volumes.insert((group.clone(), lv.clone(), pool));
         node.file_systems.insert((block.clone(), vec!["/brick".into()]));
-        node.fstab.push(format!("{block} {point} {FSTAB_REST}"));
-        node.mounts.insert((point.clone(), block));
-        node.mount_points.insert(point);
+        node.mounts.insert((point.clone(), block.clone()));
+        // gluster mounts its clones by itself.
+        if !row.get::<bool, _>("cloned") {
+            assert_eq!(point, format!("{MOUNTS}/{group}/{lv}"));
+            node.fstab.push(format!("{block} {point} {FSTAB_REST}"));
+            node.mount_points.insert(point);
+        }
+    }
+    for ((host, group, pool), kib) in pools {
+        all.entry(host).or_default().pools.insert((group, pool, kib));
     }
     for node in all.values_mut() {
         node.fstab.sort();

@@ -1,5 +1,8 @@
 //! glusterd on simulated nodes: as much of it as `node::gluster` uses, with its words.
-use super::world::{Node, Outcome, Volume, World};
+use super::{
+    snapshot,
+    world::{Node, Outcome, Volume, World},
+};
 use std::collections::BTreeMap;
 
 pub(super) fn execute(world: &mut World, host: &str, argv: &[&str], stdin: &[String]) -> Outcome {
@@ -42,6 +45,9 @@ fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
             None => Err(format!("volume rebalance: {name}: failed: Volume {name} does not exist")),
         },
         ["volume", "info", name] if xml => Ok(info(world, name)),
+        ["snapshot", "create" | "activate" | "clone" | "info" | "delete", ..] => {
+            snapshot::command(world, &argv[1..])
+        }
         ["snapshot", "list", name] if xml => Ok(snapshots(world, name)),
         ["snapshot", "config", ..] => Ok("snapshot config: success".into()),
         ["pool", "list"] => {
@@ -61,7 +67,7 @@ fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
     }
 }
 
-fn find<'a>(world: &'a mut World, name: &str) -> Option<&'a mut Volume> {
+pub(super) fn find<'a>(world: &'a mut World, name: &str) -> Option<&'a mut Volume> {
     world.volumes.iter_mut().find(|volume| volume.name == name)
 }
 
@@ -105,6 +111,7 @@ fn create(world: &mut World, name: &str, rest: &[&str]) -> Outcome {
         started: false,
         options: BTreeMap::new(),
         snapshots: 0,
+        uuid: uuid::Uuid::new_v4().to_string(),
     });
     Ok(format!("volume create: {name}: success: please start the volume to access data"))
 }
@@ -123,6 +130,9 @@ fn set(world: &mut World, name: &str, words: &[&str]) -> Outcome {
     let Some(volume) = find(world, name) else {
         return Err(format!("volume set: failed: Volume {name} does not exist"));
     };
+    if volume.bricks.iter().any(|brick| brick.contains("/snaps/")) && !volume.started {
+        return Err("volume set: failed: Commit failed on localhost.".into());
+    }
     let [key, value @ ..] = words else {
         return Err("Usage: volume set <VOLNAME> <KEY> <VALUE>".into());
     };
@@ -207,7 +217,7 @@ fn delete(world: &mut World, name: &str) -> Outcome {
                     world.nodes.iter().find(|(_, node)| holds(node)).map(|(host, _)| host.clone())
                 };
                 let on_disk = volume.bricks.iter().filter_map(mounted).collect();
-                world.deleted.push((volume, on_disk));
+                world.gone.push((volume, on_disk));
             }
             Ok(format!("volume delete: {name}: success"))
         }
@@ -244,8 +254,9 @@ fn info(world: &mut World, name: &str) -> String {
     let bricks = volume.bricks.iter().map(brick).collect::<Vec<_>>().concat();
     let option = |(k, v)| format!("<option><name>{k}</name><value>{v}</value></option>");
     let options = volume.options.iter().map(option).collect::<Vec<_>>().concat();
+    let uuid = &volume.uuid;
     let body = format!(
-        "<volInfo><volumes><volume><name>{name}</name><statusStr>{status}</statusStr>\
+        "<volInfo><volumes><volume><name>{name}</name><id>{uuid}</id><statusStr>{status}</statusStr>\
          <bricks>{bricks}</bricks><options>{options}</options></volume><count>1</count></volumes></volInfo>"
     );
     answer(0, "", &body)

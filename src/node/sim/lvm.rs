@@ -189,6 +189,14 @@ fn lvs(node: &Node, argv: &[&str]) -> String {
     let Some(g) = node.groups.get(&group) else {
         return String::new();
     };
+    let begin = select(argv, "lv_name").strip_prefix("~^").map(str::to_owned);
+    if let Some(begin) = begin {
+        let wanted = select(argv, "pool_lv");
+        let is_wanted =
+            |(lv, pool): &(&String, &String)| **pool == wanted && lv.starts_with(&begin);
+        let found: Vec<_> = g.volumes.iter().filter(is_wanted).map(|(lv, _)| lv.as_str()).collect();
+        return found.join("\n");
+    }
     let count = g.volumes.values().filter(|pool| **pool == name).count();
     let wanted = select(argv, "thin_count");
     let found = match g.pools.get(&name) {

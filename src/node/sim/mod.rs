@@ -7,6 +7,7 @@ mod files;
 mod gluster;
 mod locks;
 mod lvm;
+mod snapshot;
 pub mod socket;
 pub mod world;
 

@@ -18,9 +18,12 @@ pub struct World {
     pub down: BTreeSet<String>,
     /// Management names of nodes without glusterd.
     pub no_glusterd: BTreeSet<String>,
+    /// Snapshots by name, with the volumes they are of.
+    #[serde(default)]
+    pub snapshots: BTreeMap<String, String>,
     /// Volumes that were deleted, and the nodes whose disks still have them.
     #[serde(default)]
-    pub deleted: Vec<(Volume, BTreeSet<String>)>,
+    pub gone: Vec<(Volume, BTreeSet<String>)>,
 }
 
 /// One node.
@@ -86,6 +89,9 @@ pub struct Volume {
     pub options: BTreeMap<String, String>,
     /// Number of snapshots.
     pub snapshots: u64,
+    /// What gluster itself calls it.
+    #[serde(default)]
+    pub uuid: String,
 }
 
 /// What a command prints, or its words of failure.
@@ -99,7 +105,7 @@ impl World {
     /// The node loses its power and comes back: its glusterd hands to all others what its disk
     /// still has (seen on GlusterFS 10.3).
     pub fn lose_power(&mut self, host: &str) {
-        for (volume, on_disk) in &self.deleted {
+        for (volume, on_disk) in &self.gone {
             if on_disk.contains(host) && self.volumes.iter().all(|v| v.name != volume.name) {
                 self.volumes.push(Volume { started: false, ..volume.clone() });
             }
@@ -107,10 +113,10 @@ impl World {
     }
     /// What the node's glusterd has written is on its disk.
     pub(super) fn flush_glusterd(&mut self, host: &str) {
-        for (_, on_disk) in &mut self.deleted {
+        for (_, on_disk) in &mut self.gone {
             on_disk.remove(host);
         }
-        self.deleted.retain(|(_, on_disk)| !on_disk.is_empty());
+        self.gone.retain(|(_, on_disk)| !on_disk.is_empty());
     }
 
     /// Whether gluster works on a brick that is mounted there.

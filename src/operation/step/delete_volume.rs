@@ -129,11 +129,16 @@ impl Target<'_> {
             tracing::warn!(volume = %id, %name, "gluster has another volume of this name; left alone");
             return Ok(false);
         }
-        let destroy = gluster::destroy(nodes.tools(), name, found.started);
-        match pool.change(nodes, &Script::changing(format!("volume-{id}")).then_all(destroy)).await
-        {
-            Err(error) if error.says("does not exist") => Ok(true),
-            other => other.map(|()| true),
+        self.destroy_found(nodes, found.started).await.map(|()| true)
+    }
+
+    /// Stops it, if it is started, and deletes it.
+    pub(super) async fn destroy_found(&self, nodes: &Nodes, started: bool) -> Result<()> {
+        let destroy = gluster::destroy(nodes.tools(), self.name, started);
+        let script = Script::changing(format!("volume-{}", self.id)).then_all(destroy);
+        match self.pool.change(nodes, &script).await {
+            Err(error) if error.says("does not exist") => Ok(()),
+            other => other,
         }
     }
 

@@ -5,6 +5,7 @@
 //! is success, and so is what is gone already. Ours is proven by the id in the name.
 mod add_bricks;
 mod brick;
+mod clone_volume;
 mod create_volume;
 mod delete_volume;
 mod device;
@@ -14,6 +15,7 @@ mod session;
 
 pub(crate) use add_bricks::{AddBricks, Rebalance};
 pub(crate) use brick::{BrickPlace, CreateBrick, DestroyBrick};
+pub(crate) use clone_volume::{CloneVolume, FindNameFree, SourceBrick};
 pub(crate) use create_volume::CreateVolume;
 pub(crate) use delete_volume::{DestroyVolume, InspectVolume};
 pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
@@ -22,7 +24,7 @@ pub(crate) use peer::{Detach, Probe};
 pub(crate) use session::Pool;
 
 use crate::{
-    domain::{BrickId, DeviceFacts, Hostname, NodeId},
+    domain::{BrickId, ClonedLv, DeviceFacts, Hostname, NodeId},
     node::{NodeError, Nodes},
 };
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,8 @@ pub(crate) enum Output {
     Device(DeviceFacts),
     /// Whether the space of a brick is free again.
     Reclaimed(bool),
+    /// What the bricks of a clone are called, in gluster's order.
+    Cloned(Vec<ClonedLv>),
 }
 
 /// The same error of a run that has changed something already, or may have: a node that cannot be
@@ -162,4 +166,6 @@ steps! {
     DestroyVolume = "destroy-volume",
     AddBricks = "add-bricks",
     Rebalance = "rebalance",
+    FindNameFree = "find-name-free",
+    CloneVolume = "clone-volume",
 }

@@ -86,26 +86,39 @@ async fn wanted(db: &mut SqliteConnection) -> BTreeMap<String, Vec<String>> {
         all.entry(host).or_default().push(format!("group vg_{id}: {total} KiB, {used} used"));
     }
     // LVM rounds a volume's size up to whole extents.
-    let bricks = "SELECT m.name AS host, b.id, b.device, b.path, b.pool_kib, b.metadata_kib, \
+    let mut pools = BTreeMap::<(String, String), (i64, i64)>::new();
+    let bricks = "SELECT m.name AS host, b.device, b.path, b.pool_kib, b.metadata_kib, \
+         b.lv IS NOT NULL AS cloned, coalesce(b.lv, 'brick_' || b.id) AS lv, \
+         coalesce(b.pool, 'tp_' || b.id) AS pool, \
          (b.size_kib + d.extent_kib - 1) / d.extent_kib * d.extent_kib AS size_kib \
          FROM bricks b JOIN devices d ON d.id = b.device \
          JOIN node_hostnames m ON m.node = d.node AND m.kind = 'manage' AND m.position = 0";
     for row in rows(db, bricks).await {
-        let [host, id, device, path] = texts(&row, ["host", "id", "device", "path"]);
+        let [host, device, path] = texts(&row, ["host", "device", "path"]);
+        let [lv, pool] = texts(&row, ["lv", "pool"]);
         let kib = |column: &str| row.get::<i64, _>(column);
-        let (size, pool, metadata) = (kib("size_kib"), kib("pool_kib"), kib("metadata_kib"));
-        let (group, lv) = (format!("vg_{device}"), format!("brick_{id}"));
+        let (size, group) = (kib("size_kib"), format!("vg_{device}"));
         let block = format!("/dev/mapper/{group}-{lv}");
-        let point = format!("{MOUNTS}/{group}/{lv}");
-        all.entry(host).or_default().extend([
-            format!("pool {group}/tp_{id}: {pool} + {metadata} KiB"),
-            format!("lv {group}/{lv}: {size} KiB of tp_{id}"),
-            format!("fstab {block} {point} xfs rw,inode64,noatime,nouuid 1 2"),
+        let point = path.trim_end_matches("/brick");
+        let lines = all.entry(host.clone()).or_default();
+        lines.extend([
+            format!("lv {group}/{lv}: {size} KiB of {pool}"),
             format!("mount {block} {point} xfs"),
-            format!("mount point {point}"),
             format!("directory {path}"),
             format!("process {path}"),
         ]);
+        // gluster mounts its clones by itself.
+        if !row.get::<bool, _>("cloned") {
+            lines.extend([
+                format!("fstab {block} {MOUNTS}/{group}/{lv} xfs rw,inode64,noatime,nouuid 1 2"),
+                format!("mount point {point}"),
+            ]);
+        }
+        let sizes = pools.entry((host, format!("{group}/{pool}"))).or_default();
+        *sizes = (sizes.0 + kib("pool_kib"), sizes.1 + kib("metadata_kib"));
+    }
+    for ((host, pool), (data, metadata)) in pools {
+        all.entry(host).or_default().push(format!("pool {pool}: {data} + {metadata} KiB"));
     }
     let volumes = volumes(db).await;
     for lines in all.values_mut() {

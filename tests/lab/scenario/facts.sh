@@ -19,7 +19,7 @@ mounts=/var/lib/heketi/mounts
 for file in /var/lib/heketi/fstab /etc/fstab; do
   [ ! -e "$file" ] || sed -n '/brick_/s/^/fstab /p' "$file"
 done
-awk -v m="$mounts/" 'index($2, m) == 1 { print "mount " $1 " " $2 " " $3; print $2 > "/dev/stderr" }' /proc/mounts 2>/run/lab-mounts
+awk -v m="$mounts/" 'index($2, m) == 1 || index($2, "/run/gluster/snaps/") == 1 { print "mount " $1 " " $2 " " $3; print $2 > "/dev/stderr" }' /proc/mounts 2>/run/lab-mounts
 while read -r at; do
   [ ! -d "$at/brick" ] || echo "directory $at/brick"
 done </run/lab-mounts

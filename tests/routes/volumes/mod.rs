@@ -1,4 +1,5 @@
 //! `/volumes` (api.md 11).
+mod clone;
 mod create;
 mod delete;
 mod expand;
