@@ -54,6 +54,25 @@ pub fn restore_marks(script: Script, brick: &BrickLv) -> Script {
     script.then(mounted(brick)).then(Cmd::new(["mkdir", "-p", "-m", "0600", &marks(brick)]))
 }
 
+/// Puts an empty directory in the place of one that gluster has marked and never worked with, with
+/// its owner and mode. The marks cannot be told apart from those of a brick in use by gluster, so
+/// it would refuse it for ever. A directory that is not empty stays, and the script fails.
+#[must_use]
+pub fn renew_directory(script: Script, brick: &BrickLv) -> Script {
+    let (old, fresh) = (brick.directory(), format!("{}.new", brick.directory()));
+    let like = format!("--reference={old}");
+    script
+        .then(mounted(brick))
+        .then(Cmd::new(["test", "!", "-d", &format!("{}/00", marks(brick))]))
+        .then(Cmd::new(["mkdir", "-p", &fresh]))
+        .then(Cmd::new(["chown", &like, &fresh]))
+        .then(Cmd::new(["chmod", &like, &fresh]))
+        .then_try(Cmd::new(["rmdir", &marks(brick)]))
+        // Renaming over a directory succeeds only if that one is empty.
+        .then(Cmd::new(["mv", "-T", &fresh, &old]))
+        .then(Cmd::new(["sync", "-f", &old]))
+}
+
 fn marks(brick: &BrickLv) -> String {
     format!("{}/.glusterfs", brick.directory())
 }

@@ -3,8 +3,8 @@ use super::{
     Operation, Plan, Planning,
     journal::Record,
     planning::{
-        add_bricks, addresses, create_steps, drop_bricks, flush_steps, place, placement_request,
-        pool,
+        add_bricks, addresses, create_steps, drop_bricks, flush_steps, place, place_of,
+        placement_request, pool,
     },
     step::{AddBricks, Rebalance, Step},
 };
@@ -95,6 +95,7 @@ impl Operation for ExpandVolume {
             name: name.clone(),
             durability: volume.effective(),
             bricks: addresses(&new),
+            places: new.iter().map(place_of).collect(),
         };
         let mut plan = vec![
             create_steps(&new, volume.gid),

@@ -207,6 +207,40 @@ fn bricks_that_may_still_be_added_are_not_taken_away() {
     assert!(matches!(picture.queued, Some(Queued::Done(_))), "{:?}", picture.queued);
 }
 
+/// Found on real nodes: the power of a node is cut while gluster adds bricks. They are marked as
+/// part of the volume then, but are not in it, and gluster refuses them for that from then on.
+#[test]
+fn bricks_that_were_marked_and_forgotten_are_added() {
+    let site = estate().site();
+    let server = site.start();
+    site.sim.set_faults(Some(Arc::new(Marking(site.sim.clone(), AtomicUsize::new(0)))));
+    let expansion = super::scenario::expand(estate().volume("two"));
+    let id = server.must(server.operations.start(expansion)).unwrap();
+    server.rest();
+    assert!(matches!(server.queued(id), Queued::Done(_)), "{:?}", server.queued(id));
+    server.picture(Some(id)).unwrap();
+    server.end();
+}
+
+/// The first `add-brick` leaves its marks and nothing else.
+struct Marking(Arc<Sim>, AtomicUsize);
+#[async_trait::async_trait]
+impl Faults for Marking {
+    async fn before(&self, _: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
+        let text = cmd.to_string();
+        if !text.contains("add-brick") || self.1.fetch_add(1, Ordering::SeqCst) > 0 {
+            return None;
+        }
+        let line = cmd.stdin.join(" ");
+        let bricks = line.split_whitespace().filter_map(|word| word.split_once(":/"));
+        self.0.world().marked.extend(bricks.map(|(_, path)| format!("/{path}")));
+        Some(Fault::RequestLost)
+    }
+    async fn after(&self, _: &Hostname, _: &Cmd, _: bool) -> Option<Fault> {
+        None
+    }
+}
+
 /// The first `add-brick` times out, the others are refused.
 struct Unsure(AtomicUsize);
 #[async_trait::async_trait]

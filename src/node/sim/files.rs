@@ -15,6 +15,19 @@ pub(super) fn execute(node: &mut Node, argv: &[&str]) -> Outcome {
         }
         ["test", "-e", _] => check(!node.fstab.is_empty()),
         ["test", "-d", path] => check(directory_exists(node, path)),
+        ["test", "!", "-d", path] => check(!directory_exists(node, path)),
+        ["chown" | "chmod", like, path] if like.starts_with("--reference=") => {
+            let of = entry(node, like.trim_start_matches("--reference="))?.clone();
+            *entry(node, path)? = of;
+            Ok(String::new())
+        }
+        ["mv", "-T", from, to] => {
+            let moved = entry(node, from)?.clone();
+            *entry(node, to)? = moved;
+            let (fs, rest) = node.in_brick(from).ok_or("no such directory")?;
+            node.file_systems.entry(fs).or_default().directories.remove(&rest);
+            Ok(String::new())
+        }
         ["chown", group, path] => set(node, path, |entry| entry.0 = Some((*group).to_owned())),
         ["chmod", mode, path] => set(node, path, |entry| entry.1 = Some((*mode).to_owned())),
         ["blkid", "-p", device] => check(node.file_systems.contains_key(*device)),
@@ -94,16 +107,14 @@ fn rmdir(node: &mut Node, path: &str) -> Outcome {
 type Entry = (Option<String>, Option<String>);
 
 fn set(node: &mut Node, path: &str, change: impl FnOnce(&mut Entry)) -> Outcome {
-    let entry = node
-        .in_brick(path)
-        .and_then(|(fs, rest)| node.file_systems.get_mut(&fs)?.directories.get_mut(&rest));
-    match entry {
-        Some(entry) => {
-            change(entry);
-            Ok(String::new())
-        }
-        None => Err(format!("cannot access '{path}': No such file or directory")),
-    }
+    change(entry(node, path)?);
+    Ok(String::new())
+}
+
+fn entry<'a>(node: &'a mut Node, path: &str) -> Result<&'a mut Entry, String> {
+    node.in_brick(path)
+        .and_then(|(fs, rest)| node.file_systems.get_mut(&fs)?.directories.get_mut(&rest))
+        .ok_or_else(|| format!("cannot access '{path}': No such file or directory"))
 }
 
 fn mkfs(node: &mut Node, device: &str) -> Outcome {

@@ -83,6 +83,9 @@ fn ready(world: &World, bricks: &[&str]) -> Result<(), String> {
                 "Failed to find brick directory {path} for volume. Reason : No such file or directory"
             ));
         }
+        if world.marked.contains(&path) {
+            return Err(format!("{path} is already part of a volume"));
+        }
         if world.volumes.iter().any(|volume| volume.bricks.iter().any(|b| b == brick)) {
             return Err(format!(
                 "Brick: {brick} not available. Brick may be containing or be contained by an existing brick."

@@ -275,6 +275,10 @@ fn execute(world: &mut World, host: &str, cmd: &Cmd) -> Outcome {
             world.flush_glusterd(host);
             Ok(String::new())
         }
+        ["mv", "-T", _, path] => {
+            world.marked.remove(*path);
+            files::execute(world.nodes.entry(host.to_owned()).or_default(), &argv)
+        }
         ["umount", path] if world.in_use(path) => Err(format!("umount: {path}: target is busy.")),
         other => {
             let node = world.nodes.entry(host.to_owned()).or_default();

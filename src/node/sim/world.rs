@@ -21,6 +21,9 @@ pub struct World {
     /// Snapshots by name, with the volumes they are of.
     #[serde(default)]
     pub snapshots: BTreeMap<String, String>,
+    /// Directories of bricks that gluster has marked as its own and does not know.
+    #[serde(default)]
+    pub marked: BTreeSet<String>,
     /// Volumes that were deleted, and the nodes whose disks still have them.
     #[serde(default)]
     pub gone: Vec<(Volume, BTreeSet<String>)>,

@@ -1,10 +1,14 @@
 //! Growing a volume by brick sets, and spreading its data over them.
-use super::{Effect, Output, Place, Pool, Result, Way, after_start, delete_volume::state};
+use super::{
+    BrickPlace, Effect, Output, Place, Pool, Result, Way, after_start, delete_volume::state,
+    session::bad_answer,
+};
 use crate::{
     domain::{Durability, VolumeId, VolumeName},
     node::{
-        NodeError, Nodes, Script,
-        gluster::{self, BrickAddress},
+        Lane, NodeError, Nodes, Script,
+        gluster::{self, BrickAddress, VolumeState},
+        mount,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -17,6 +21,40 @@ pub(crate) struct AddBricks {
     pub(crate) name: VolumeName,
     pub(crate) durability: Durability,
     pub(crate) bricks: Vec<BrickAddress>,
+    /// Where these bricks lie, in the same order.
+    #[serde(default)]
+    pub(crate) places: Vec<BrickPlace>,
+}
+
+impl AddBricks {
+    /// Gives gluster new directories for the bricks that it does not have and refuses as `already
+    /// part of a volume`: an `add-brick` that a power cut ended marks them, and forgets them.
+    ///
+    /// A brick that was ever started is left alone, and one that its own node's glusterd has.
+    async fn renew_directories(&self, nodes: &Nodes, missing: &[BrickAddress]) -> Result<()> {
+        for (address, place) in self.bricks.iter().zip(&self.places) {
+            if !missing.contains(address) || self.is_known(nodes, address, place).await? {
+                continue;
+            }
+            let script = mount::renew_directory(place.lock(), &place.lv);
+            nodes.run(&place.host, &script).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_known(
+        &self,
+        nodes: &Nodes,
+        address: &BrickAddress,
+        place: &BrickPlace,
+    ) -> Result<bool> {
+        let script = gluster::info(Script::reading(), nodes.tools(), &self.name);
+        let ran = nodes.run(&place.host, &script.lane(Lane::Pool)).await?;
+        let question = format!("gluster volume info {}", self.name);
+        let found = VolumeState::read(&ran.into_iter().next().unwrap_or_default())
+            .map_err(|why| bad_answer(&place.host, &question, &why))?;
+        Ok(found.is_some_and(|found| found.has(address)))
+    }
 }
 
 impl Effect for AddBricks {
@@ -61,6 +99,9 @@ impl Effect for AddBricks {
                 });
             }
             again = true;
+            if error.says("already part of a volume") {
+                self.renew_directories(nodes, &missing).await.map_err(after_start)?;
+            }
         }
     }
     async fn undo(&self, _: &Nodes) -> Result {
