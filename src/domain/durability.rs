@@ -39,6 +39,17 @@ impl Durability {
             Self::Disperse { data, redundancy } => usize::from(data) + usize::from(redundancy),
         }
     }
+    /// How many other bricks of its set must be there before one may be replaced (api.md 10.6).
+    ///
+    /// A volume without redundancy needs one, and has none.
+    #[must_use]
+    pub fn needed_to_replace(self) -> usize {
+        match self {
+            Self::None | Self::Replicate { replica: 0..=2 } => 1,
+            Self::Replicate { replica } => usize::from(replica) / 2 + 1,
+            Self::Disperse { data, .. } => usize::from(data),
+        }
+    }
     /// By how many bricks of a set the payload is shared out.
     #[must_use]
     pub fn data_bricks(self) -> u64 {

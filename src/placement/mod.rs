@@ -5,11 +5,13 @@
 //! request + view -> size::layouts (1, 2, 4 ... sets) -> set::choose for each set -> Placement
 //!                                                     \-> Refusal, with every rule's count
 //! ```
+mod replacement;
 pub mod rule;
 mod set;
 pub mod size;
 
 use crate::domain::{BrickSize, DeviceId, Durability, Kib, NodeId, Part, SnapshotFactor, Tags};
+pub use replacement::{NoReplacement, Replacement, replace};
 use rule::{Refusals, Rules};
 use size::Limits;
 use std::{collections::BTreeSet, fmt};

@@ -56,6 +56,26 @@ pub(super) fn choose(
     Ok(set)
 }
 
+/// The best device for one more brick of a set whose other bricks lie on these nodes, or what stood
+/// in the way of each.
+pub(super) fn beside(
+    request: &Request,
+    part: Part,
+    brick: Kib,
+    others: &BTreeSet<NodeId>,
+    devices: &[DeviceView],
+) -> Result<PlacedBrick, Refusals> {
+    let room = Room::new(devices);
+    let mut draft = Draft { nodes: others.clone(), ..Draft::default() };
+    for node in others {
+        if let Some(device) = devices.iter().find(|device| device.node == *node) {
+            *draft.zones.entry(device.zone).or_default() += 1;
+        }
+    }
+    let (places, refusals) = draft.candidates(request, &room, part, brick);
+    places.into_iter().next().map(|place| place.brick).ok_or(refusals)
+}
+
 fn with_arbiter(
     request: &Request,
     room: &Room<'_>,
