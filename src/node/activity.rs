@@ -1,4 +1,4 @@
-//! The scripts that nodes are working on at this moment, and for whom.
+//! The scripts that nodes are working on at this moment, and for whom; and what is waited for.
 use crate::domain::{Hostname, OperationId};
 use jiff::Timestamp;
 use std::{
@@ -27,6 +27,7 @@ pub(super) struct Activity(Arc<Mutex<Table>>);
 struct Table {
     next: u64,
     running: BTreeMap<u64, Running>,
+    healing: BTreeMap<OperationId, u64>,
 }
 
 /// A line of the table; gone when dropped.
@@ -52,6 +53,17 @@ impl Activity {
     pub(super) fn of(&self, operation: OperationId) -> Vec<Running> {
         let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         table.running.values().filter(|r| r.operation == Some(operation)).cloned().collect()
+    }
+    pub(super) fn note_healing(&self, operation: OperationId, files: Option<u64>) {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match files {
+            Some(files) => table.healing.insert(operation, files),
+            None => table.healing.remove(&operation),
+        };
+    }
+    pub(super) fn healing(&self, operation: OperationId) -> Option<u64> {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.healing.get(&operation).copied()
     }
 }
 

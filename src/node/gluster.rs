@@ -3,8 +3,11 @@
 //! Seen on GlusterFS 10.3: a session without `--xml` ends at the first command that fails, with
 //! exit status 1 and the reason in words; `--xml` answers carry `opRet`, which is to be believed
 //! rather than the exit status.
+mod heal;
+
 use super::{Ran, Script, Tools, script::Cmd};
 use crate::domain::{Durability, Hostname, VolumeId, VolumeName, VolumeOption};
+pub use heal::{HealState, Healing};
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
@@ -157,6 +160,26 @@ pub fn revive(tools: &Tools, name: &VolumeName) -> Cmd {
     gluster(tools, &["volume", "start", name.as_str(), "force"])
 }
 
+/// Puts a new brick in the place of an old one, whose node need not answer. Only for volumes with
+/// redundancy: what was on the brick comes from the others of its set, by itself
+/// (storage.md 1.10; GlusterFS 10.3 refuses it for volumes without).
+#[must_use]
+pub fn replace_brick(
+    tools: &Tools,
+    name: &VolumeName,
+    old: &BrickAddress,
+    new: &BrickAddress,
+) -> Cmd {
+    let (old, new) = (old.to_string(), new.to_string());
+    gluster(tools, &["volume", "replace-brick", name.as_str(), &old, &new, "commit", "force"])
+}
+
+/// Asks what waits to be healed; see [`HealState::read`].
+#[must_use]
+pub fn heal_info(script: Script, tools: &Tools, name: &VolumeName) -> Script {
+    script.then_try(gluster(tools, &["volume", "heal", name.as_str(), "info", "--xml"]))
+}
+
 /// Starts to move data to bricks that were added.
 #[must_use]
 pub fn rebalance(tools: &Tools, name: &VolumeName) -> Cmd {
@@ -220,10 +243,21 @@ pub fn probe(script: Script, tools: &Tools, peer: &Hostname) -> Script {
     script.then(gluster(tools, &["snapshot", "config", "snap-max-hard-limit", &limit]))
 }
 
-/// Puts a host out of the pool. gluster refuses while the host has bricks.
+/// Puts a host out of the pool. gluster refuses while the host has bricks, and, unless forced, while
+/// any peer is away (see [`PEERS_AWAY`]).
 #[must_use]
-pub fn detach(tools: &Tools, peer: &Hostname) -> Cmd {
-    gluster(tools, &["peer", "detach", peer.as_str()])
+pub fn detach(tools: &Tools, peer: &Hostname, force: bool) -> Cmd {
+    let words = ["peer", "detach", peer.as_str(), "force"];
+    gluster(tools, if force { &words } else { &words[..3] })
+}
+/// Words by which gluster says that it waits for peers that are away.
+pub const PEERS_AWAY: [&str; 2] = ["is probably down", "peers are down"];
+
+/// The hosts that are away, by a listing of [`pool_list`].
+#[must_use]
+pub fn peers_away(listing: &str) -> Vec<&str> {
+    let away = |line: &&str| line.split_whitespace().nth(2) == Some("Disconnected");
+    listing.lines().filter(away).filter_map(|l| l.split_whitespace().nth(1)).collect()
 }
 
 /// Whether the host is a member of the pool, by a listing of [`pool_list`].
@@ -318,6 +352,7 @@ struct CliOutput {
     failure: Option<String>,
     vol_info: Option<xml::VolInfo>,
     snap_list: Option<xml::SnapList>,
+    heal_info: Option<xml::HealInfo>,
 }
 
 impl CliOutput {
@@ -336,7 +371,8 @@ impl CliOutput {
             (code, "") => Some(format!("gluster failed with code {code}")),
             (_, words) => Some(words.to_owned()),
         };
-        Ok(Self { failure, vol_info: answer.vol_info, snap_list: answer.snap_list })
+        let xml::CliOutput { vol_info, snap_list, heal_info, .. } = answer;
+        Ok(Self { failure, vol_info, snap_list, heal_info })
     }
 }
 
@@ -352,6 +388,7 @@ mod xml {
         pub(super) op_errstr: String,
         pub(super) vol_info: Option<VolInfo>,
         pub(super) snap_list: Option<SnapList>,
+        pub(super) heal_info: Option<HealInfo>,
     }
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -397,6 +434,22 @@ mod xml {
     #[derive(Deserialize)]
     pub(super) struct SnapList {
         pub(super) count: u64,
+    }
+    #[derive(Deserialize)]
+    pub(super) struct HealInfo {
+        #[serde(default)]
+        pub(super) bricks: HealBricks,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    pub(super) struct HealBricks {
+        pub(super) brick: Vec<HealBrick>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    pub(super) struct HealBrick {
+        pub(super) name: String,
+        pub(super) number_of_entries: String,
     }
 }
 
@@ -512,6 +565,11 @@ mod tests {
     fn peers_are_found_in_the_listing() {
         let listing = "UUID\t\t\t\t\tHostname     \tState\nab-1\t192.168.77.12\tConnected \nab-2\tlocalhost    \tConnected \n";
         assert!(lists_peer(listing, &"192.168.77.12".parse().unwrap()));
+        assert!(peers_away(listing).is_empty());
+        assert_eq!(
+            peers_away(&listing.replacen("Connected", "Disconnected", 1)),
+            ["192.168.77.12"]
+        );
         assert!(!lists_peer(listing, &"192.168.77.1".parse().unwrap()));
     }
 }

@@ -122,6 +122,12 @@ pub fn find_made_by_gluster(
     script.then(lvm(tools, ["lvs", "--noheadings", "-o", "lv_name", "--select", &filter]))
 }
 
+/// Whether the last lines of [`remove_brick`] found no group: nobody knows what is in it.
+#[must_use]
+pub fn group_is_away(ran: &[Ran]) -> bool {
+    matches!(ran, [.., group, _] if group.stdout.trim().is_empty())
+}
+
 /// Whether the last lines of [`remove_brick`] found the group, and no pool in it any more. A group
 /// that is away, with its disk perhaps, may come back with all that is in it.
 #[must_use]

@@ -23,7 +23,7 @@ use health::Health;
 pub use script::{Cmd, Lane, Ran, Script, When};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -195,12 +195,18 @@ pub struct Pace {
     pub looks: u32,
     /// ... after this pause.
     pub look_pause: Duration,
+    /// Files that wait to be healed are counted again after this pause ...
+    pub heal_pause: Duration,
+    /// ... and are not waited for any longer when there have been no fewer for so many looks.
+    pub heal_looks: u32,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         let (busy_pause, look_pause) = (Duration::from_secs(2), Duration::from_secs(5));
-        Self { busy_tries: 300, busy_pause, looks: 24, look_pause }
+        // An hour without a single file healed: a person has to look.
+        let (heal_pause, heal_looks) = (Duration::from_secs(10), 360);
+        Self { busy_tries: 300, busy_pause, looks: 24, look_pause, heal_pause, heal_looks }
     }
 }
 
@@ -217,6 +223,8 @@ pub struct Nodes {
     number: Arc<AtomicU64>,
     /// Whose work goes through this handle.
     caller: Option<OperationId>,
+    /// Hosts that nobody waits for any more.
+    given_up: Arc<BTreeSet<Hostname>>,
     /// Cancelled when nobody is to wait for better times any more.
     ending: CancellationToken,
 }
@@ -234,6 +242,7 @@ impl Nodes {
             health: Arc::default(),
             number: Arc::default(),
             caller: None,
+            given_up: Arc::default(),
             ending: CancellationToken::new(),
         }
     }
@@ -255,6 +264,17 @@ impl Nodes {
     pub fn of(&self, operation: OperationId, ending: &CancellationToken) -> Self {
         Self { caller: Some(operation), ending: ending.clone(), ..self.clone() }
     }
+    /// The same, when these hosts are given up.
+    #[must_use]
+    pub fn giving_up(mut self, hosts: BTreeSet<Hostname>) -> Self {
+        self.given_up = Arc::new(hosts);
+        self
+    }
+    /// Whether this host does not answer, and need not: what is on it counts as lost.
+    #[must_use]
+    pub fn is_lost(&self, host: &Hostname, error: &NodeError) -> bool {
+        error.is_unreachable() && self.given_up.contains(host)
+    }
     /// How long gluster is waited for.
     #[must_use]
     pub fn pace(&self) -> Pace {
@@ -274,6 +294,17 @@ impl Nodes {
     #[must_use]
     pub fn working_for(&self, operation: OperationId) -> Vec<Running> {
         self.activity.of(operation)
+    }
+    /// Tells people how many files the operation waits for to be healed; none when it does not.
+    pub fn note_healing(&self, files: Option<u64>) {
+        if let Some(operation) = self.caller {
+            self.activity.note_healing(operation, files);
+        }
+    }
+    /// How many files this operation waits for to be healed, if it does.
+    #[must_use]
+    pub fn healing_for(&self, operation: OperationId) -> Option<u64> {
+        self.activity.healing(operation)
     }
     /// Waits before something is tried again; false when it is not to be tried again, since the
     /// server ends.

@@ -1,6 +1,6 @@
 //! glusterd on simulated nodes: as much of it as `node::gluster` uses, with its words.
 use super::{
-    snapshot,
+    moves, snapshot,
     world::{Node, Outcome, Volume, World},
 };
 use std::collections::BTreeMap;
@@ -40,6 +40,10 @@ fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
             Some(_) => Err(format!("Volume {name} is not started")),
             None => Err(format!("Volume {name} does not exist")),
         },
+        ["volume", "replace-brick", name, old, new, "commit", "force"] => {
+            moves::replace_brick(world, name, old, new)
+        }
+        ["volume", "heal", name, "info"] if xml => Ok(moves::heal_info(world, name)),
         ["volume", "rebalance", name, "start"] => match find(world, name) {
             Some(_) => Ok("volume rebalance: success".into()),
             None => Err(format!("volume rebalance: {name}: failed: Volume {name} does not exist")),
@@ -50,19 +54,13 @@ fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
         }
         ["snapshot", "list", name] if xml => Ok(snapshots(world, name)),
         ["snapshot", "config", ..] => Ok("snapshot config: success".into()),
-        ["pool", "list"] => {
-            let peers = world.peers.get(host).into_iter().flatten();
-            let lines = peers.map(|peer| format!("uuid\t{peer}\tConnected \n"));
-            Ok(format!(
-                "UUID\tHostname\tState\n{}uuid\tlocalhost\tConnected \n",
-                lines.collect::<String>()
-            ))
-        }
+        ["pool", "list"] => Ok(moves::pool_list(world, host)),
         ["peer", "probe", peer] => {
             world.peers.entry(host.to_owned()).or_default().insert((*peer).to_owned());
             Ok("peer probe: success".into())
         }
-        ["peer", "detach", peer] => detach(world, peer),
+        ["peer", "detach", peer] => moves::detach(world, peer, false),
+        ["peer", "detach", peer, "force"] => moves::detach(world, peer, true),
         other => Err(format!("unrecognized command: {}", other.join(" "))),
     }
 }
@@ -71,11 +69,11 @@ pub(super) fn find<'a>(world: &'a mut World, name: &str) -> Option<&'a mut Volum
     world.volumes.iter_mut().find(|volume| volume.name == name)
 }
 
-fn brick_host(brick: &str) -> &str {
+pub(super) fn brick_host(brick: &str) -> &str {
     brick.split_once(":/").map_or(brick, |(host, _)| host)
 }
 
-fn ready(world: &World, bricks: &[&str]) -> Result<(), String> {
+pub(super) fn ready(world: &World, bricks: &[&str]) -> Result<(), String> {
     for brick in bricks {
         let path = brick.split_once(":/").map(|(_, path)| format!("/{path}")).unwrap_or_default();
         if !world.brick_exists(&path) {
@@ -107,6 +105,7 @@ fn create(world: &mut World, name: &str, rest: &[&str]) -> Outcome {
         return Err(format!("volume create: {name}: failed: Volume {name} already exists"));
     }
     ready(world, bricks).map_err(|why| format!("volume create: {name}: failed: {why}"))?;
+    world.learn(bricks);
     world.volumes.push(Volume {
         name: name.to_owned(),
         kind: kind.iter().map(|word| (*word).to_owned()).collect(),
@@ -122,6 +121,7 @@ fn create(world: &mut World, name: &str, rest: &[&str]) -> Outcome {
 fn add_brick(world: &mut World, name: &str, bricks: &[&str]) -> Outcome {
     let failed = |why: &str| format!("volume add-brick: failed: {why}");
     ready(world, bricks).map_err(|why| failed(&why))?;
+    world.learn(bricks);
     let Some(volume) = find(world, name) else {
         return Err(failed(&format!("Unable to get volinfo for volume name {name}")));
     };
@@ -204,8 +204,10 @@ fn stop(world: &mut World, name: &str) -> Outcome {
 
 fn delete(world: &mut World, name: &str) -> Outcome {
     let failed = |why: String| Err(format!("volume delete: {name}: failed: {why}"));
+    let away = find(world, name).cloned().is_some_and(|volume| moves::peers_down(world, &volume));
     match find(world, name) {
         None => failed(format!("Volume {name} does not exist")),
+        Some(_) if away => failed("Some of the peers are down".into()),
         Some(volume) if volume.started => failed(format!("Volume {name} has been started.")),
         Some(volume) if volume.snapshots > 0 => failed(format!(
             "Cannot delete Volume {name} ,as it has {} snapshots.",
@@ -227,21 +229,7 @@ fn delete(world: &mut World, name: &str) -> Outcome {
     }
 }
 
-fn detach(world: &mut World, peer: &str) -> Outcome {
-    if world.volumes.iter().any(|v| v.bricks.iter().any(|b| brick_host(b) == peer)) {
-        return Err(format!("peer detach: failed: Peer {peer} hosts one or more bricks."));
-    }
-    let was = world.peers.values_mut().filter(|peers| peers.contains(peer)).count();
-    if was == 0 {
-        return Err(format!("peer detach: failed: {peer} is not part of cluster"));
-    }
-    for peers in world.peers.values_mut() {
-        peers.remove(peer);
-    }
-    Ok("peer detach: success".into())
-}
-
-fn answer(ret: i64, error: &str, body: &str) -> String {
+pub(super) fn answer(ret: i64, error: &str, body: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<cliOutput><opRet>{ret}</opRet>\
          <opErrno>0</opErrno><opErrstr>{error}</opErrstr>{body}</cliOutput>\n"

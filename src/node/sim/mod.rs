@@ -8,6 +8,7 @@ mod gluster;
 mod locks;
 mod lvm;
 mod snapshot;
+mod moves;
 pub mod socket;
 pub mod world;
 
@@ -33,6 +34,8 @@ pub const PACE: Pace = Pace {
     busy_pause: Duration::from_millis(100),
     looks: 24,
     look_pause: Duration::from_millis(100),
+    heal_pause: Duration::from_secs(1),
+    heal_looks: 360,
 };
 
 /// What can go wrong with a command on purpose.

@@ -14,6 +14,18 @@ pub struct World {
     pub volumes: Vec<Volume>,
     /// Storage names that each management name took into its pool.
     pub peers: BTreeMap<String, BTreeSet<String>>,
+    /// Management names by storage names, as far as bricks have shown them.
+    #[serde(default)]
+    pub addresses: BTreeMap<String, String>,
+    /// Files that each brick has and others of its set lack.
+    #[serde(default)]
+    pub to_heal: BTreeMap<String, u64>,
+    /// So many files wait to be healed after a brick was replaced.
+    #[serde(default)]
+    pub heal_backlog: u64,
+    /// Nothing is ever healed.
+    #[serde(default)]
+    pub no_healing: bool,
     /// Management names of nodes that cannot be reached.
     pub down: BTreeSet<String>,
     /// Management names of nodes without glusterd.
@@ -131,15 +143,32 @@ impl World {
 
     /// Whether the directory is there, mounted, on any node.
     pub(super) fn brick_exists(&self, path: &str) -> bool {
-        self.nodes.values().any(|node| {
-            node.in_brick(path).is_some_and(|(fs, dir)| {
-                node.file_systems.get(&fs).is_some_and(|fs| fs.directories.contains_key(&dir))
-            })
-        })
+        self.nodes.values().any(|node| node.has_brick(path))
+    }
+
+    /// Sees from bricks that are there which node has which storage name.
+    pub(super) fn learn(&mut self, bricks: &[&str]) {
+        for brick in bricks {
+            let Some((storage, path)) = brick.split_once(':') else { continue };
+            if let Some((manage, _)) = self.nodes.iter().find(|(_, node)| node.has_brick(path)) {
+                self.addresses.insert(storage.to_owned(), manage.clone());
+            }
+        }
+    }
+
+    /// Whether the node of this storage name is known, and cannot be reached.
+    pub(super) fn is_away(&self, storage: &str) -> bool {
+        self.addresses.get(storage).is_some_and(|manage| self.down.contains(manage))
     }
 }
 
 impl Node {
+    fn has_brick(&self, path: &str) -> bool {
+        self.in_brick(path).is_some_and(|(fs, dir)| {
+            self.file_systems.get(&fs).is_some_and(|fs| fs.directories.contains_key(&dir))
+        })
+    }
+
     /// The file system that holds a path, and the rest of the path in it, if it is mounted.
     pub(super) fn in_brick(&self, path: &str) -> Option<(String, String)> {
         let (mount_point, device) = self.mounts.iter().find(|(point, _)| {

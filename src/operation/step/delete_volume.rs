@@ -9,8 +9,8 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Refuses to go on while the volume has snapshots: gluster would refuse as well, but only after
-/// the volume was stopped.
+/// Refuses to go on while the volume has snapshots, or a peer of the pool is away: gluster would
+/// refuse as well, but only after the volume was stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct InspectVolume {
     pub(crate) pool: Pool,
@@ -22,13 +22,22 @@ impl Effect for InspectVolume {
 
     async fn run(&self, nodes: &Nodes) -> Result {
         let script = gluster::snapshots(Script::reading(), nodes.tools(), &self.name);
+        let script = script.then_try(gluster::pool_list(nodes.tools()));
         let (host, ran) = self.pool.ask(nodes, &script).await?;
-        let count = gluster::snapshot_count(&ran.into_iter().next().unwrap_or_default())
+        let [snapshots, pool] = <[Ran; 2]>::try_from(ran).unwrap_or_default();
+        let count = gluster::snapshot_count(&snapshots)
             .map_err(|why| bad_answer(&host, "gluster snapshot list", &why))?;
+        let (name, away) = (&self.name, gluster::peers_away(&pool.stdout));
+        if !away.is_empty() {
+            let away = away.join(", ");
+            return Err(NodeError::Refused(format!(
+                "Volume {name} cannot be deleted while {away} is away: gluster needs all peers for \
+                 that. Start it again, or remove and delete its node"
+            )));
+        }
         if count == 0 {
             return Ok(Output::Nothing);
         }
-        let name = &self.name;
         Err(NodeError::Refused(format!(
             "Volume {name} has {count} snapshot(s): delete them first (`gluster snapshot list {name}`)"
         )))
@@ -187,6 +196,7 @@ impl Target<'_> {
         let asked = members.iter().map(|host| async {
             match nodes.run(host, &script).await {
                 Err(error) if error.is_unreachable() && absent == Absent::IsPassedOver => Ok(None),
+                Err(error) if nodes.is_lost(host, &error) => Ok(None),
                 other => self.read(host, other?),
             }
         });

@@ -67,9 +67,16 @@ impl Effect for Detach {
 }
 
 async fn detach(nodes: &Nodes, pool: &Pool, peer: &Hostname) -> Result<()> {
-    let script =
-        Script::changing(format!("peer-{peer}")).then(gluster::detach(nodes.tools(), peer));
-    match pool.change(nodes, &script).await {
+    let script = |force| {
+        let detach = gluster::detach(nodes.tools(), peer, force);
+        Script::changing(format!("peer-{peer}")).then(detach)
+    };
+    let mut done = pool.change(nodes, &script(false)).await;
+    // That another peer is away is no reason to keep this one.
+    if done.as_ref().is_err_and(|e| gluster::PEERS_AWAY.iter().any(|words| e.says(words))) {
+        done = pool.change(nodes, &script(true)).await;
+    }
+    match done {
         Err(error) if error.says("is not part of cluster") || error.says("not a friend") => Ok(()),
         other => other,
     }
