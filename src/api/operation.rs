@@ -84,6 +84,12 @@ pub struct Progress {
     /// The steps that are running, with place and time, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub running: Vec<String>,
+    /// Of a removal: how many bricks have moved, and how many are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bricks: Option<Moves>,
+    /// How many files are waited for to be healed, if any are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_heal: Option<u64>,
     /// Whether it can still be called off.
     pub cancellable: bool,
     /// Which attempt this is, if it is not the first.
@@ -98,6 +104,15 @@ pub struct Progress {
     /// When it is tried again, if it is stuck.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+}
+
+/// How far a removal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moves {
+    /// Bricks that have moved for this operation.
+    pub moved: usize,
+    /// Bricks that are still to be moved.
+    pub left: usize,
 }
 
 /// One step of an operation.

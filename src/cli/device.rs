@@ -96,7 +96,7 @@ pub(super) async fn run(command: DeviceCommand, session: &Session<'_>) -> Result
         }
         DeviceCommand::Remove { target, expert_option_disable_heal_check: true } => {
             target.id(session, kind.id_missing())?;
-            warn_of_missing_heal_check(session).await?;
+            state::warn_of_missing_heal_check(session).await?;
             switch(&target, State::Failed, HealCheck::Off).await
         }
         DeviceCommand::Enable(target) => switch(&target, State::Online, HealCheck::Default).await,
@@ -133,16 +133,6 @@ async fn add(device: AddDevice, session: &Session<'_>) -> Result<()> {
     };
     session.client.run(Method::POST, "/devices", Some(&body), "adding the device").await?;
     session.console.print("Device added successfully\n")
-}
-
-/// Time to think again before bricks move without the safety of a heal check.
-async fn warn_of_missing_heal_check(session: &Session<'_>) -> Result<()> {
-    session.console.print(
-        "WARNING: bricks will move even where their data is not healed; data can be lost.\n\
-         Starting in 10 seconds, press Ctrl-C to give up.\n",
-    )?;
-    session.clock.seconds(10).await;
-    Ok(())
 }
 
 async fn resync(id: &str, session: &Session<'_>) -> Result<()> {

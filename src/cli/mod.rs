@@ -4,6 +4,7 @@
 //! the answer. Results go to stdout, everything else to stderr; errors end in exit code 255.
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts, which show backticks")]
 mod args;
+mod brick;
 mod client;
 mod cluster;
 mod console;
@@ -65,6 +66,9 @@ enum Command {
     /// Manage devices: the disks of the nodes
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// Move bricks from one device to another
+    #[command(subcommand)]
+    Brick(brick::BrickCommand),
     /// Manage volumes
     #[command(subcommand)]
     Volume(volume::VolumeCommand),
@@ -153,6 +157,7 @@ async fn dispatch(command: Command, session: &Session<'_>) -> Result<()> {
         Command::Cluster(c) => cluster::run(c, session).await,
         Command::Node(c) => node::run(c, session).await,
         Command::Device(c) => device::run(c, session).await,
+        Command::Brick(c) => brick::run(c, session).await,
         Command::Volume(c) => volume::run(c, session).await,
         Command::Topology(c) => topology::run(c, session).await,
         Command::Server(c) => server::run(c, session).await,

@@ -3,8 +3,8 @@ use super::{Session, args::checked_id};
 use crate::api::{
     admin::AdminState,
     operation::{
-        CleanUpRequest, OperationCounts, PendingOperation, PendingOperationInfo, PendingOperations,
-        Progress,
+        CleanUpRequest, Moves, OperationCounts, PendingOperation, PendingOperationInfo,
+        PendingOperations, Progress,
     },
 };
 use anyhow::{Result, bail};
@@ -241,6 +241,12 @@ fn more(operation: &PendingOperation) -> String {
     let Progress { state, since, steps_done, steps, running, cancellable, .. } = progress;
     let mut lines = vec![format!("{state} since {since}, {steps_done} of {steps} steps done")];
     lines.extend(running.iter().cloned());
+    if let Some(Moves { moved, left }) = progress.bricks {
+        lines.push(format!("{moved} brick(s) moved, {left} left"));
+    }
+    if let Some(files) = progress.to_heal {
+        lines.push(format!("waiting for {files} file(s) to be healed"));
+    }
     if progress.attempt > 0 {
         lines.push(format!("attempt {}", progress.attempt));
     }
@@ -308,6 +314,21 @@ mod tests {
              2026-01-01T00:00:01Z\nCommands:\n    n1 since 2026-01-01T00:00:02Z: umount x\n"
         );
         assert!(whole.ends_with(&end), "{whole}");
+    }
+    #[test]
+    fn how_far_a_removal_is() {
+        let operation: PendingOperation = serde_json::from_value(serde_json::json!({
+            "id": ID, "type_name": "remove-device", "status": "", "sub_status": "in-flight",
+            "progress": {"state": "running", "since": "2026-01-01T00:00:00Z", "steps_done": 0,
+                "steps": 0, "bricks": {"moved": 1, "left": 2}, "to_heal": 15, "cancellable": true}
+        }))
+        .unwrap();
+        assert_eq!(
+            more(&operation),
+            "    running since 2026-01-01T00:00:00Z, 0 of 0 steps done\n    \
+             1 brick(s) moved, 2 left\n    waiting for 15 file(s) to be healed\n    \
+             can be called off\n"
+        );
     }
     #[test]
     fn counts_have_failed_before_stale() {

@@ -42,6 +42,16 @@ pub(super) enum HealCheck {
     Off,
 }
 
+/// Time to think again before bricks move without the safety of a heal check.
+pub(super) async fn warn_of_missing_heal_check(session: &Session<'_>) -> Result<()> {
+    session.console.print(
+        "WARNING: bricks will move even where their data is not healed; data can be lost.\n\
+         Starting in 10 seconds, press Ctrl-C to give up.\n",
+    )?;
+    session.clock.seconds(10).await;
+    Ok(())
+}
+
 /// Brings a node or device into a state and says so.
 pub(super) async fn set(
     session: &Session<'_>,

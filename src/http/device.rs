@@ -46,7 +46,7 @@ pub(super) async fn set_state(
     Id(id): Id<DeviceId>,
     Body(request): Body<StateRequest>,
 ) -> Result<Accepted> {
-    Ok(Accepted(app.operations.start(SetDeviceState::new(id, &request)?).await?, method))
+    Ok(Accepted(app.operations.start(SetDeviceState::request(id, &request)?).await?, method))
 }
 
 pub(super) async fn resync(

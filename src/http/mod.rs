@@ -5,6 +5,7 @@
 mod admin;
 mod answer;
 mod auth;
+mod brick;
 mod cluster;
 mod device;
 mod gate;

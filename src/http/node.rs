@@ -41,7 +41,7 @@ pub(super) async fn set_state(
     Id(id): Id<NodeId>,
     Body(request): Body<StateRequest>,
 ) -> Result<Accepted> {
-    Ok(Accepted(app.operations.start(SetNodeState::new(id, &request)?).await?, method))
+    Ok(Accepted(app.operations.start(SetNodeState::request(id, &request)?).await?, method))
 }
 
 pub(super) async fn change_tags(

@@ -1,5 +1,5 @@
 //! Calling an operation off before its point of no return.
-use super::{Operations, journal::Record};
+use super::{Operation, Operations, journal::Record};
 use crate::{
     domain::OperationId,
     error::{Error, Result},
@@ -34,12 +34,12 @@ impl Operations {
                 )));
             }
             // It is being taken back already, and could not be so far: tried again now.
-            OpState::Stuck => {
+            OpState::Stuck if !record.operation.leads() => {
                 drop(tx);
                 return self.again(id).await;
             }
             // One that is being taken back already is at least not begun anew elsewhere.
-            OpState::Running | OpState::Unwinding => {}
+            OpState::Running | OpState::Unwinding | OpState::Stuck => {}
         }
         operations::end_attempts(&mut tx, id).await?;
         operations::set_state(&mut tx, id, OpState::Unwinding, Some(CANCELLED)).await?;

@@ -55,7 +55,7 @@ impl Operations {
                 // As with Heketi, what could not be cleaned up stays in the list and is no error.
                 Err(error) => tracing::error!(operation = %id, %error, "cleaning up failed"),
             }
-            this.runner.drive_to_rest(hold).await;
+            this.bring_to_rest(hold).await;
         });
     }
 
@@ -67,7 +67,7 @@ impl Operations {
             |id: &OperationId| request.which.as_ref().is_none_or(|which| which.contains(id));
         let tries = stuck.into_iter().filter(wanted).map(|id| async move {
             match self.take_up(id).await {
-                Ok(Some(hold)) => self.runner.drive_to_rest(hold).await,
+                Ok(Some(hold)) => self.bring_to_rest(hold).await,
                 Ok(None) => {}
                 Err(error) => tracing::error!(operation = %id, %error, "not cleaned up"),
             }

@@ -1,20 +1,20 @@
-//! Tries stuck operations again, and forgets old results.
+//! Tries stuck operations again, clears what bricks left behind, and forgets old results.
 //!
 //! Each stuck operation has its own time, later and later; when a node comes back, all are tried at
 //! once. They are tried side by side: one that waits for a dead node keeps no other from its rest.
 use super::{
-    OnRestart, Operations,
+    ClearDebris, OnRestart, Operations,
     drivers::{Driving, Hold},
 };
 use crate::{
-    domain::OperationId,
+    domain::{DeviceId, OperationId},
     error::{Error, Result},
     store::{
-        now,
+        debris, now,
         operations::{self, OpState},
     },
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
 
 pub(super) struct Cleaner {
@@ -38,6 +38,7 @@ impl Cleaner {
     /// Runs until the server ends.
     pub(super) async fn run(self) {
         let mut next_round = Instant::now() + Self::ROUND;
+        self.sweep().await;
         loop {
             let Some(woken) = self.sleep(next_round).await else { return };
             let round = Instant::now() >= next_round;
@@ -102,7 +103,35 @@ impl Cleaner {
                 self.operations.again(id).await?;
             }
         }
+        if round || matches!(woken, Woken::Recovered) {
+            self.sweep().await;
+        }
         if round { self.round().await } else { Ok(()) }
+    }
+
+    /// What bricks left on nodes that did not answer goes, where the nodes answer again. Nothing
+    /// depends on it, so what goes wrong is told and tried again at the next occasion.
+    async fn sweep(&self) {
+        if self.operations.runner.settings.cleaner.is_none() {
+            return;
+        }
+        let devices = match self.littered().await {
+            Ok(devices) => devices,
+            Err(error) => return tracing::error!(%error, "what bricks left cannot be looked for"),
+        };
+        for device in devices {
+            if let Err(error) = self.operations.start(ClearDebris::new(device)).await {
+                tracing::info!(%device, %error, "what bricks left on it stays for now");
+            }
+        }
+    }
+
+    /// Devices with remains of bricks, on hosts that are not known to be unwell.
+    async fn littered(&self) -> Result<BTreeSet<DeviceId>> {
+        let runner = &self.operations.runner;
+        let unwell = runner.nodes.health().unwell();
+        let all = debris::all(&mut *runner.store.read().await?).await?;
+        Ok(all.iter().filter(|d| !unwell.contains(&d.host)).map(|d| d.device).collect())
     }
 
     /// Once an hour: what nobody drives any more is taken up again, and old results are forgotten.

@@ -117,6 +117,7 @@ impl Operation for CloneVolume {
                     position: source.position,
                     cloned: Some(names.clone()),
                     pending: None,
+                    replaces: None,
                 };
                 bricks::insert(tx, &brick).await?;
             }

@@ -1,6 +1,7 @@
 //! A removed device is given back to its node, empty.
 use super::{
     Operation, Plan, Planning,
+    clear_debris::{forget, retire},
     journal::Record,
     step::{ReadDevice, Step, TearDownDevice},
 };
@@ -56,12 +57,14 @@ impl Operation for DeleteDevice {
         // Tearing down cannot be taken back. A node that is dead, or a disk, is noticed before: the
         // device stays as it was, and may be asked for again, by force (api.md 10.3).
         let first = if force { vec![] } else { vec![vec![Step::ReadDevice(look)]] };
-        Ok(first.into_iter().chain([vec![tear_down]]).collect())
+        let left = Some(retire(tx, self.device).await?).filter(|left| !left.is_empty());
+        Ok(first.into_iter().chain(left).chain([vec![tear_down]]).collect())
     }
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
         devices::delete(tx, self.device).await
     }
-    async fn release(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
+    async fn release(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
+        forget(tx, record, self.device).await?;
         devices::set_pending(tx, self.device, None).await
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Drivers(Arc<Mutex<HashMap<OperationId, Driver>>>);
 struct Driver {
     called_off: CancellationToken,
     waiting: bool,
+    /// Cancelled when it is let go.
+    gone: CancellationToken,
 }
 
 /// The right to drive an operation, until it is dropped.
@@ -45,7 +47,8 @@ impl Drivers {
         }
         let called_off = CancellationToken::new();
         let waiting = ticket.is_some();
-        all.insert(id, Driver { called_off: called_off.clone(), waiting });
+        let gone = CancellationToken::new();
+        all.insert(id, Driver { called_off: called_off.clone(), waiting, gone });
         Some(Hold { id, ticket, called_off, drivers: self.clone() })
     }
     /// Tells whoever drives the operation that its record has been turned.
@@ -59,6 +62,13 @@ impl Drivers {
             None => Driving::Not,
             Some(Driver { waiting: true, .. }) => Driving::Waiting,
             Some(_) => Driving::Working,
+        }
+    }
+    /// Returns when nobody drives the operation any more.
+    pub(super) async fn gone(&self, id: OperationId) {
+        let gone = self.all().get(&id).map(|driver| driver.gone.clone());
+        if let Some(gone) = gone {
+            gone.cancelled().await;
         }
     }
     fn all(&self) -> MutexGuard<'_, HashMap<OperationId, Driver>> {
@@ -89,6 +99,8 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.drivers.all().remove(&self.id);
+        if let Some(driver) = self.drivers.all().remove(&self.id) {
+            driver.gone.cancel();
+        }
     }
 }

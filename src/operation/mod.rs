@@ -5,7 +5,7 @@
 //! plans touch nodes and no database. So neither rule can be broken by accident.
 //!
 //! ```text
-//! start: claims [-> look] -> reserve -> steps, stage by stage -> commit
+//! start: claims [-> look] -> reserve -> steps, stage by stage [-> further -> steps] -> commit
 //!                                        \-> undo, in reverse -> release
 //! ```
 mod add_device;
@@ -14,16 +14,21 @@ mod cancel;
 mod clean_up;
 mod cleaner;
 mod clone_volume;
+mod clear_debris;
 mod create_volume;
 mod delete_device;
 mod delete_node;
 mod delete_volume;
 mod drivers;
+mod evict_brick;
 mod expand_volume;
 mod journal;
+mod lead;
 mod overview;
 mod planning;
 mod queue;
+mod remove_device;
+mod remove_node;
 mod resync_device;
 mod runner;
 mod set_device_state;
@@ -35,12 +40,16 @@ mod step;
 pub use add_device::AddDevice;
 pub use add_node::AddNode;
 pub use clean_up::CleanUp;
+pub use clear_debris::ClearDebris;
 pub use clone_volume::CloneVolume;
 pub use create_volume::CreateVolume;
 pub use delete_device::DeleteDevice;
 pub use delete_node::DeleteNode;
 pub use delete_volume::DeleteVolume;
+pub use evict_brick::EvictBrick;
 pub use expand_volume::ExpandVolume;
+pub use remove_device::RemoveDevice;
+pub use remove_node::RemoveNode;
 pub use resync_device::ResyncDevice;
 pub use runner::OnRestart;
 pub use set_device_state::SetDeviceState;
@@ -55,7 +64,9 @@ use crate::{
     store::{Store, WriteTx},
 };
 use journal::Record;
+use lead::{Failures, Needs};
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
 use std::collections::BTreeSet;
 
 /// Steps in stages: those of one stage run side by side, stages one after another.
@@ -106,12 +117,43 @@ pub(crate) trait Operation: Send + Sync {
     fn look(&mut self, _store: &Store, _nodes: &Nodes) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
     }
+    /// Whether it is done by others: then it goes on after a restart, has no steps of its own, and
+    /// `needs`, `failed` and `left` say more.
+    fn leads(&self) -> bool {
+        false
+    }
+    /// What others have still to do before it can be committed; `id` is its own.
+    fn needs(
+        &self,
+        _db: &mut SqliteConnection,
+        _id: OperationId,
+    ) -> impl Future<Output = Result<Needs>> + Send {
+        std::future::ready(Ok(Needs::default()))
+    }
+    /// Its error, when some of the others failed for good.
+    fn failed(&self, failures: &Failures) -> String {
+        lead::lines(failures)
+    }
+    /// How many bricks are still to be moved.
+    fn left(&self, _db: &mut SqliteConnection) -> impl Future<Output = Result<usize>> + Send {
+        std::future::ready(Ok(0))
+    }
     /// One transaction: decides, writes the pending rows, takes the space, returns the steps.
     fn reserve(
         &self,
         tx: &mut WriteTx,
         planning: &Planning<'_>,
     ) -> impl Future<Output = Result<Plan>> + Send;
+    /// One transaction, when all planned steps are done: what is still to be done, for what could
+    /// not be planned before, or nothing. The new plan takes the place of the old one, whose steps
+    /// are never taken back: they must not need it.
+    fn further(
+        &self,
+        _tx: &mut WriteTx,
+        _planning: &Planning<'_>,
+    ) -> impl Future<Output = Result<Option<Plan>>> + Send {
+        std::future::ready(Ok(None))
+    }
     /// One transaction: the pending rows become true.
     fn commit(&self, tx: &mut WriteTx, record: &Record) -> impl Future<Output = Result<()>> + Send;
     /// One transaction: exactly the inverse of `reserve`.
@@ -163,8 +205,27 @@ macro_rules! operations {
             async fn look(&mut self, store: &Store, nodes: &Nodes) -> Result<()> {
                 match self { $(Self::$name(op) => op.look(store, nodes).await),* }
             }
+            fn leads(&self) -> bool {
+                match self { $(Self::$name(op) => op.leads()),* }
+            }
+            async fn needs(&self, db: &mut SqliteConnection, id: OperationId) -> Result<Needs> {
+                match self { $(Self::$name(op) => op.needs(db, id).await),* }
+            }
+            fn failed(&self, failures: &Failures) -> String {
+                match self { $(Self::$name(op) => op.failed(failures)),* }
+            }
+            async fn left(&self, db: &mut SqliteConnection) -> Result<usize> {
+                match self { $(Self::$name(op) => op.left(db).await),* }
+            }
             async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
                 match self { $(Self::$name(op) => op.reserve(tx, planning).await),* }
+            }
+            async fn further(
+                &self,
+                tx: &mut WriteTx,
+                planning: &Planning<'_>,
+            ) -> Result<Option<Plan>> {
+                match self { $(Self::$name(op) => op.further(tx, planning).await),* }
             }
             async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
                 match self { $(Self::$name(op) => op.commit(tx, record).await),* }
@@ -196,4 +257,8 @@ operations! {
     DeleteVolume = "delete-volume",
     CleanUp = "clean-up",
     CloneVolume = "clone-volume",
+    EvictBrick = "evict-brick",
+    RemoveDevice = "remove-device",
+    RemoveNode = "remove-node",
+    ClearDebris = "clear-debris",
 }

@@ -7,14 +7,18 @@ use super::{
 };
 use crate::{
     api::operation::{
-        Change, CommandInfo, OperationCounts, PendingOperation, PendingOperationInfo,
+        Change, CommandInfo, Moves, OperationCounts, PendingOperation, PendingOperationInfo,
         PendingOperations, Progress, StepInfo,
     },
     domain::OperationId,
     error::{Error, Result},
-    store::operations::{self, OpState, OperationRow, StepState},
+    store::{
+        children::{self, Relative},
+        operations::{self, OpState, OperationRow, StepState},
+    },
 };
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 
 /// What Heketi calls it: nothing for what runs or waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,10 @@ struct Unfinished {
     row: OperationRow,
     record: Option<Record>,
     driving: Driving,
+    /// What it has begun and is not at rest.
+    children: Vec<OperationId>,
+    bricks: Option<Moves>,
+    to_heal: Option<u64>,
 }
 
 impl Operations {
@@ -75,13 +83,17 @@ impl Operations {
     /// # Errors
     /// 404 when there is none of this id; the database fails.
     pub async fn pending_info(&self, id: OperationId) -> Result<PendingOperationInfo> {
-        let row = operations::load(&mut *self.runner.store.read().await?, id).await?;
-        let one = row.map(|row| self.seen(row)).filter(|one| !one.is_hidden());
+        let mut tx = self.runner.store.read().await?;
+        let one = match operations::load(&mut tx, id).await? {
+            Some(row) => Some(self.seen(&mut tx, row).await?).filter(|one| !one.is_hidden()),
+            None => None,
+        };
+        drop(tx);
         // The id stands in the text here, unlike elsewhere.
         let one = one.ok_or_else(|| Error::NotFound(format!("Id not found: {id}")))?;
         let mut operation = one.line();
         operation.sub_status.clear();
-        let (changes, steps) = one.record.as_ref().map(|r| (changes(r), steps(r))).unzip();
+        let (changes, steps) = one.record.as_ref().map(|r| (one.changes(r), steps(r))).unzip();
         let commands = self.runner.nodes.working_for(id).into_iter().map(|running| CommandInfo {
             host: running.host.to_string(),
             since: running.since,
@@ -100,17 +112,28 @@ impl Operations {
         let mut all = vec![];
         for id in operations::unfinished(&mut tx).await? {
             if let Some(row) = operations::load(&mut tx, id).await? {
-                all.push(self.seen(row));
+                all.push(self.seen(&mut tx, row).await?);
             }
         }
         all.retain(|one| !one.is_hidden());
         Ok(all)
     }
 
-    fn seen(&self, row: OperationRow) -> Unfinished {
+    async fn seen(&self, db: &mut SqliteConnection, row: OperationRow) -> Result<Unfinished> {
         let driving = self.runner.drivers.driving(row.id);
         let record = Record::of_row(row.clone()).ok();
-        Unfinished { row, record, driving }
+        let healing = |id| self.nodes().healing_for(id);
+        let (mut children, mut bricks, mut to_heal) = (vec![], None, healing(row.id));
+        if let Some(record) = record.as_ref().filter(|r| r.operation.leads()) {
+            let family = children::family(db, row.id).await?;
+            let moved = |r: &&Relative| r.kind == "evict-brick" && r.state == OpState::Done;
+            let moved = family.iter().filter(moved).count();
+            bricks = Some(Moves { moved, left: record.operation.left(db).await? });
+            let at_rest = |state| matches!(state, OpState::Done | OpState::Failed);
+            children = family.iter().filter(|r| !at_rest(r.state)).map(|r| r.id).collect();
+            to_heal = children.iter().filter_map(|id| healing(*id)).reduce(u64::saturating_add);
+        }
+        Ok(Unfinished { row, record, driving, children, bricks, to_heal })
     }
 }
 
@@ -142,6 +165,15 @@ impl Unfinished {
         }
     }
 
+    /// What the record changes, and what it has begun.
+    fn changes(&self, record: &Record) -> Vec<Change> {
+        let child = |id: &OperationId| Change {
+            id: id.to_string(),
+            description: "Performing child operation".to_owned(),
+        };
+        changes(record).into_iter().chain(self.children.iter().map(child)).collect()
+    }
+
     fn progress(&self, record: &Record) -> Progress {
         let waiting = self.driving == Driving::Waiting;
         let is = |state: StepState| move |s: &&StepRecord| s.state == state;
@@ -160,7 +192,13 @@ impl Unfinished {
             steps_done,
             steps,
             running: running.collect(),
-            cancellable: record.state == OpState::Running && !record.past_pivot(),
+            bricks: self.bricks,
+            to_heal: self.to_heal,
+            cancellable: match record.state {
+                OpState::Running => !record.past_pivot(),
+                OpState::Stuck => record.operation.leads(),
+                _ => false,
+            },
             // The largest number stands for "no further attempt".
             attempt: if (2..i64::MAX).contains(&record.attempt) { record.attempt } else { 0 },
             error: record.error.clone().unwrap_or_default(),
@@ -184,7 +222,7 @@ fn changes(record: &Record) -> Vec<Change> {
     let brick = |step: &StepRecord| {
         let id = step.step.brick()?.to_string();
         let description = match step.step.name() {
-            "destroy-brick" => "Delete brick",
+            "destroy-brick" | "retire-brick" => "Delete brick",
             _ => "Add brick",
         };
         Some(Change { id, description: description.to_owned() })

@@ -1,7 +1,7 @@
 //! What operations on volumes share: candidates, bricks, steps.
 use super::{
     Planning,
-    journal::Record,
+    journal::{Record, StepRecord},
     step::{BrickPlace, CreateBrick, DestroyBrick, FlushBrick, Output, Pool, Step},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     store::{
         WriteTx,
         bricks::{self, Brick, NewBrick},
+        debris,
         nodes::{self, NameKind},
         view,
         volumes::Volume,
@@ -121,6 +122,7 @@ pub(super) async fn add_bricks(
                 position,
                 cloned: None,
                 pending: Some(pending),
+                replaces: None,
             };
             bricks::insert(tx, &brick).await?;
         }
@@ -154,6 +156,7 @@ pub(super) fn destroy_steps(bricks: &[Brick]) -> Vec<Step> {
     bricks.iter().map(|b| Step::DestroyBrick(DestroyBrick { place: place_of(b) })).collect()
 }
 
+/// Where the brick is to be found on its node.
 pub(super) fn place_of(brick: &Brick) -> BrickPlace {
     let lv = BrickLv { id: brick.id, device: brick.device, cloned: brick.cloned.clone() };
     BrickPlace { node: brick.node, host: brick.host.clone(), lv }
@@ -161,8 +164,12 @@ pub(super) fn place_of(brick: &Brick) -> BrickPlace {
 
 /// The bricks as gluster names them.
 pub(super) fn addresses(bricks: &[Brick]) -> Vec<BrickAddress> {
-    let address = |b: &Brick| BrickAddress { host: b.peer.clone(), path: b.path.clone() };
     bricks.iter().map(address).collect()
+}
+
+/// The brick as gluster names it.
+pub(super) fn address(brick: &Brick) -> BrickAddress {
+    BrickAddress { host: brick.peer.clone(), path: brick.path.clone() }
 }
 
 /// As many ways into a pool are enough, and all of them are asked before a volume is called gone.
@@ -206,15 +213,27 @@ pub(super) async fn members(
     Ok(all.into_iter().filter_map(|node| node.manage.into_iter().next()).collect())
 }
 
-/// Removes the rows of the operation's bricks; their space is free again unless a node said that
-/// it is not.
+/// What became of a brick on its node, as far as a step has said so.
+pub(super) fn outcome(record: &Record, brick: BrickId) -> Option<&Output> {
+    let said = |s: &&StepRecord| s.step.brick() == Some(brick) && s.output != Output::Nothing;
+    record.steps.iter().rfind(said).map(|s| &s.output)
+}
+
+/// Removes the row of a brick; its space is free again unless a node said that it is not.
+pub(super) async fn drop_brick(tx: &mut WriteTx, record: &Record, brick: &Brick) -> Result<()> {
+    let said = outcome(record, brick.id);
+    let kept = matches!(said, Some(Output::Reclaimed(false) | Output::Left(_)));
+    let space = bricks::delete(tx, brick, !kept).await?;
+    if let Some(Output::Left(why)) = said {
+        debris::insert(tx, brick, space, why).await?;
+    }
+    Ok(())
+}
+
+/// Removes the rows of all bricks of the operation.
 pub(super) async fn drop_bricks(tx: &mut WriteTx, record: &Record) -> Result<()> {
     for brick in bricks::of_operation(tx, record.id).await? {
-        let kept = record
-            .steps
-            .iter()
-            .any(|s| s.output == Output::Reclaimed(false) && s.step.brick() == Some(brick.id));
-        bricks::delete(tx, &brick, !kept).await?;
+        drop_brick(tx, record, &brick).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The database takes over what LVM says of a device.
 use super::{
     Operation, Plan, Planning,
+    clear_debris::{forget, retire},
     journal::Record,
     step::{Output, ReadDevice, Step},
 };
@@ -37,13 +38,16 @@ impl Operation for ResyncDevice {
         let device = devices::get_settled(tx, self.device).await?;
         let node = nodes::get(tx, device.node).await?.ok_or_else(Error::id_not_found)?;
         let (host, name) = (node.host()?.clone(), device.name);
-        Ok(vec![vec![Step::ReadDevice(ReadDevice { host, device: self.device, name })]])
+        let read = Step::ReadDevice(ReadDevice { host, device: self.device, name });
+        let left = Some(retire(tx, self.device).await?).filter(|left| !left.is_empty());
+        Ok(left.into_iter().chain([vec![read]]).collect())
     }
     /// Refused while bricks come or go: what LVM said would be neither before nor after.
     async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
         if bricks::any_pending_on(tx, self.device).await? {
             return Err(Error::InUse);
         }
+        forget(tx, record, self.device).await?;
         for step in &record.steps {
             if let Output::Device(facts) = &step.output {
                 devices::set_space(tx, self.device, facts.total, facts.used).await?;
@@ -51,7 +55,7 @@ impl Operation for ResyncDevice {
         }
         Ok(())
     }
-    async fn release(&self, _: &mut WriteTx, _: &Record) -> Result<()> {
-        Ok(())
+    async fn release(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
+        forget(tx, record, self.device).await
     }
 }

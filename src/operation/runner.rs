@@ -4,7 +4,7 @@
 //! intent (tx) -> node -> result (tx)      no transaction is open while a node works
 //! ```
 use super::{
-    Operation, Planning, Settings,
+    Operation, Plan, Planning, Settings,
     drivers::{Drivers, Hold},
     journal::{Next, Record, StepRecord},
     step::{Output, Way},
@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     node::{NodeError, Nodes},
     store::{
-        Store, WriteTx, now,
+        Store, WriteTx, nodes, now,
         operations::{self, OpState, StepState},
     },
 };
@@ -102,9 +102,10 @@ impl Runner {
         if !self.begin(record, steps).await? {
             return Ok(());
         }
+        let nodes = self.nodes_of(record).await?;
         let mut work = JoinSet::new();
         for &seq in steps {
-            let (step, nodes) = (record.steps[seq].step.clone(), self.nodes_of(record));
+            let (step, nodes) = (record.steps[seq].step.clone(), nodes.clone());
             // A step that can be taken back is only repeated when its end is unknown; one that
             // cannot is tried with patience.
             let waits = self.patience(step.way() == Way::Reversible);
@@ -169,7 +170,7 @@ impl Runner {
     ///
     /// Steps that had no effect, or never reached their node, need no undoing, which would need
     /// that node as well; and they are no point of no return.
-    async fn turn_back(
+    pub(super) async fn turn_back(
         &self,
         record: &Record,
         begun: &[usize],
@@ -216,10 +217,23 @@ impl Runner {
         operations::stick(tx, record.id, error, again).await
     }
 
+    /// What it needs from others cannot be brought to an end now.
+    pub(super) async fn stick_leading(&self, record: &Record, error: &str) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        if operations::state(&mut tx, record.id).await? != Some(OpState::Running) {
+            return Ok(());
+        }
+        self.stick(&mut tx, record, error).await?;
+        tx.commit().await?;
+        self.stuck.notify_one();
+        Ok(())
+    }
+
     async fn undo(&self, record: &Record, steps: &[usize]) -> Result<()> {
+        let nodes = self.nodes_of(record).await?;
         let mut work = JoinSet::new();
         for &seq in steps {
-            let (step, nodes) = (record.steps[seq].step.clone(), self.nodes_of(record));
+            let (step, nodes) = (record.steps[seq].step.clone(), nodes.clone());
             let waits = self.patience(false);
             work.spawn(async move { (seq, attempts(&nodes, &waits, || step.undo(&nodes)).await) });
         }
@@ -257,12 +271,28 @@ impl Runner {
         Ok(())
     }
 
+    /// All steps are done: on to what could not be planned before, or to the end.
     async fn commit(&self, record: &Record) -> Result<()> {
+        let unwell = self.nodes.health().unwell();
         let mut tx = self.store.write().await?;
         if operations::state(&mut tx, record.id).await? != Some(OpState::Running) {
             return Ok(());
         }
-        match record.operation.commit(&mut tx, record).await {
+        let planning = Planning {
+            id: record.id,
+            settings: &self.settings,
+            avoid: &record.avoid,
+            unwell: &unwell,
+        };
+        let end = match record.operation.further(&mut tx, &planning).await {
+            Ok(Some(plan)) => {
+                write_plan(&mut tx, record.id, &plan).await?;
+                return tx.commit().await;
+            }
+            Ok(None) => record.operation.commit(&mut tx, record).await,
+            Err(error) => Err(error),
+        };
+        match end {
             Ok(()) => {}
             Err(error @ Error::Store(_)) => return Err(error),
             // Judged only now, as for changes of state: taken back like any other failure.
@@ -280,7 +310,8 @@ impl Runner {
 
     /// Takes the pending rows back, and begins anew elsewhere if the operation may.
     async fn release(&self, record: &Record) -> Result<()> {
-        if let Err(error) = self.certify(record).await {
+        let nodes = self.nodes_of(record).await?;
+        if let Err(error) = certify(&nodes, record).await {
             tracing::warn!(operation = %record.id, %error, "not certain to be taken back");
             return self.stick_unwinding(record, &error.to_string()).await;
         }
@@ -320,16 +351,6 @@ impl Runner {
         Ok(())
     }
 
-    /// Asks once more whether everything that was begun is gone for good, now that nothing is left
-    /// that a late command could build upon.
-    async fn certify(&self, record: &Record) -> Result<(), NodeError> {
-        let nodes = self.nodes_of(record);
-        for undone in record.steps.iter().filter(|s| s.state == StepState::Undone) {
-            undone.step.certify(&nodes).await?;
-        }
-        Ok(())
-    }
-
     async fn finish(&self, record: &Record, state: OpState, error: Option<&str>) -> Result<()> {
         let mut tx = self.store.write().await?;
         operations::set_state(&mut tx, record.id, state, error).await?;
@@ -351,8 +372,10 @@ impl Runner {
         Ok(true)
     }
 
-    fn nodes_of(&self, record: &Record) -> Nodes {
-        self.nodes.of(record.id, &self.ending)
+    /// The nodes as steps of this operation see them.
+    async fn nodes_of(&self, record: &Record) -> Result<Nodes> {
+        let given_up = nodes::given_up(&mut *self.store.read().await?).await?;
+        Ok(self.nodes.of(record.id, &self.ending).giving_up(given_up))
     }
 
     async fn step_ended(
@@ -377,9 +400,11 @@ impl Runner {
     /// One that is taken back is not begun anew: whoever asked for it has been told that it failed,
     /// or has long asked again.
     pub(super) async fn direct(&self, id: OperationId, policy: OnRestart) -> Result<()> {
-        let Some(record) = self.load(id).await? else { return Ok(()) };
         let mut tx = self.store.write().await?;
-        let unwind = !record.past_pivot();
+        let Some(row) = operations::load(&mut tx, id).await? else { return Ok(()) };
+        let record = Record::of_row(row)?;
+        // One that leads others has done nothing itself that could be taken back.
+        let unwind = !record.past_pivot() && !record.operation.leads();
         match record.state {
             OpState::Unwinding if policy == OnRestart::Unwind => {
                 operations::end_attempts(&mut tx, id).await?;
@@ -420,6 +445,15 @@ impl Record {
     }
 }
 
+/// Asks once more whether everything that was begun is gone for good, now that nothing is left
+/// that a late command could build upon.
+async fn certify(nodes: &Nodes, record: &Record) -> Result<(), NodeError> {
+    for undone in record.steps.iter().filter(|s| s.state == StepState::Undone) {
+        undone.step.certify(nodes).await?;
+    }
+    Ok(())
+}
+
 /// Writes the plan of an operation into the transaction.
 ///
 /// # Errors
@@ -430,13 +464,17 @@ pub(super) async fn plan(
     planning: &Planning<'_>,
 ) -> Result<()> {
     let stages = operation.reserve(tx, planning).await?;
+    write_plan(tx, planning.id, &stages).await
+}
+
+async fn write_plan(tx: &mut WriteTx, id: OperationId, stages: &Plan) -> Result<()> {
     let mut steps = vec![];
-    for (stage, of_stage) in (0_i64..).zip(&stages) {
+    for (stage, of_stage) in (0_i64..).zip(stages) {
         for step in of_stage {
             steps.push((stage, serde_json::to_string(step).map_err(Error::from)?));
         }
     }
-    operations::plan(tx, planning.id, &steps).await
+    operations::plan(tx, id, &steps).await
 }
 
 /// A pause before the next try.

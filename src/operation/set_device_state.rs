@@ -1,5 +1,7 @@
-//! A device goes online or offline, or is removed for good.
-use super::{Operation, Plan, Planning, journal::Record, set_node_state::state_of};
+//! A device goes online or offline.
+use super::{
+    Any, Operation, Plan, Planning, RemoveDevice, journal::Record, set_node_state::state_of,
+};
 use crate::{
     api::node::StateRequest,
     domain::{DeviceId, State},
@@ -16,12 +18,16 @@ pub struct SetDeviceState {
 }
 
 impl SetDeviceState {
-    /// The device of this id is to be in the requested state.
+    /// What brings the device of this id into the requested state: a removal if that is `failed`.
     ///
     /// # Errors
     /// 400 for an unknown word.
-    pub fn new(device: DeviceId, request: &StateRequest) -> Result<Self> {
-        Ok(Self { device, to: state_of(request)? })
+    pub fn request(device: DeviceId, request: &StateRequest) -> Result<Any> {
+        let (to, ask) = state_of(request)?;
+        Ok(match to {
+            State::Failed => RemoveDevice::new(device, ask).into(),
+            State::Online | State::Offline => Self { device, to }.into(),
+        })
     }
 }
 
@@ -31,9 +37,6 @@ impl Operation for SetDeviceState {
     }
     fn subject(&self) -> Option<(&'static str, String)> {
         Some(("Set state of device", self.device.to_string()))
-    }
-    fn throttled(&self) -> bool {
-        self.to == State::Failed
     }
 
     /// As with nodes, the transition is judged in the background.
@@ -58,13 +61,8 @@ impl Operation for SetDeviceState {
                     self.device
                 )));
             }
-            (State::Offline, State::Failed) if holds_bricks => {
-                return Err(Error::Refused(format!(
-                    "Unable to remove device [{}] as it still holds bricks. Moving bricks to other \
-                     devices is not offered yet: delete their volumes first",
-                    self.device
-                )));
-            }
+            // Only in records of versions that could not move bricks.
+            (State::Offline, State::Failed) if holds_bricks => return Err(Error::InUse),
             _ => {}
         }
         devices::set_state(tx, self.device, self.to).await

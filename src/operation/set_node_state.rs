@@ -1,5 +1,5 @@
-//! A node goes online or offline, or is removed for good.
-use super::{Operation, Plan, Planning, journal::Record};
+//! A node goes online or offline.
+use super::{Any, Operation, Plan, Planning, RemoveNode, journal::Record};
 use crate::{
     api::node::StateRequest,
     domain::{NodeId, State},
@@ -16,13 +16,19 @@ pub struct SetNodeState {
     to: State,
 }
 
-/// Reads the state of a request; the heal check is looked at first (api.md 9.4).
-pub(super) fn state_of(request: &StateRequest) -> Result<State> {
-    let check = request.healcheck.as_str();
-    let not_a_check = || format!("{check} is not valid heal info check");
+/// Whether it is to be asked what waits to be healed before bricks move.
+pub(super) fn heal_check(word: &str) -> Result<bool> {
+    let not_a_check = || format!("{word} is not valid heal info check");
     Problems::default()
-        .field("healcheck", validate::one_of(check, &["", "enable", "disable"], not_a_check))
+        .field("healcheck", validate::one_of(word, &["", "enable", "disable"], not_a_check))
         .check()?;
+    Ok(word != "disable")
+}
+
+/// Reads the state of a request, and whether to ask what waits to be healed; that is looked at first
+/// (api.md 9.4).
+pub(super) fn state_of(request: &StateRequest) -> Result<(State, bool)> {
+    let ask = heal_check(&request.healcheck)?;
     let word = request.state.as_str();
     let not_a_state = || format!("{word} is not valid state");
     Problems::default()
@@ -31,16 +37,21 @@ pub(super) fn state_of(request: &StateRequest) -> Result<State> {
             validate::required_word(word, &["online", "offline", "failed"], not_a_state),
         )
         .check()?;
-    word.parse().map_err(|e: crate::domain::state::BadState| Error::Invalid(e.to_string()))
+    let state = word.parse().map_err(|e: crate::domain::state::BadState| e.to_string());
+    state.map(|state| (state, ask)).map_err(Error::Invalid)
 }
 
 impl SetNodeState {
-    /// The node of this id is to be in the requested state.
+    /// What brings the node of this id into the requested state: a removal if that is `failed`.
     ///
     /// # Errors
     /// 400 for an unknown word.
-    pub fn new(node: NodeId, request: &StateRequest) -> Result<Self> {
-        Ok(Self { node, to: state_of(request)? })
+    pub fn request(node: NodeId, request: &StateRequest) -> Result<Any> {
+        let (to, ask) = state_of(request)?;
+        Ok(match to {
+            State::Failed => RemoveNode::new(node, ask).into(),
+            State::Online | State::Offline => Self { node, to }.into(),
+        })
     }
 }
 
@@ -50,9 +61,6 @@ impl Operation for SetNodeState {
     }
     fn subject(&self) -> Option<(&'static str, String)> {
         Some(("Set state of node", self.node.to_string()))
-    }
-    fn throttled(&self) -> bool {
-        self.to == State::Failed
     }
 
     /// Only whether there is such a node is known at once; the transition is judged in the
@@ -87,14 +95,11 @@ impl Operation for SetNodeState {
 }
 
 impl SetNodeState {
+    /// Only for records of versions that could not move bricks.
     async fn remove_devices(&self, tx: &mut WriteTx) -> Result<()> {
         for device in devices::of_node(tx, self.node).await? {
             if !bricks::on_device(tx, device.id).await?.is_empty() {
-                return Err(Error::Refused(format!(
-                    "Unable to remove node [{}] as device [{}] still holds bricks. Moving bricks \
-                     to other devices is not offered yet: delete their volumes first",
-                    self.node, device.id
-                )));
+                return Err(Error::InUse);
             }
             devices::set_state(tx, device.id, State::Failed).await?;
         }

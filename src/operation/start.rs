@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     node::Nodes,
     store::{
-        Store, claims,
+        Store, children, claims,
         operations::{self, OpState},
     },
 };
@@ -80,7 +80,7 @@ impl Operations {
         let this = self.clone();
         let accepted = self.tasks.spawn(async move {
             let attempt = operation.attempt();
-            if let Err(error) = this.accept(id, &mut operation).await {
+            if let Err(error) = this.accept(id, &mut operation, None).await {
                 // If it could not even be forgotten, its driver sees to that.
                 this.drive(id, None);
                 return Err(explained(error, attempt, id));
@@ -98,12 +98,21 @@ impl Operations {
         }
     }
 
-    async fn accept(&self, id: OperationId, operation: &mut Any) -> Result<()> {
+    /// Claims, looks and plans, or leaves nothing behind; `parent` has begun it as a part of itself.
+    pub(super) async fn accept(
+        &self,
+        id: OperationId,
+        operation: &mut Any,
+        parent: Option<OperationId>,
+    ) -> Result<()> {
         let Runner { store, nodes, settings, .. } = &self.runner;
         let unwell = nodes.health().unwell();
         let mut tx = store.write().await?;
         let params = serde_json::to_string(operation)?;
         operations::insert(&mut tx, id, operation.kind(), &params).await?;
+        if let Some(parent) = parent {
+            children::adopt(&mut tx, id, parent).await?;
+        }
         for resource in operation.claims() {
             claims::take(&mut tx, &resource, id).await?;
         }
@@ -153,11 +162,11 @@ impl Operations {
     }
 
     pub(super) fn drive_held(&self, mut hold: Hold) {
-        let runner = self.runner.clone();
+        let this = self.clone();
         self.tasks.spawn(async move {
             tokio::select! {
-                () = hold.turn() => runner.drive_to_rest(hold).await,
-                () = runner.ending.cancelled() => {}
+                () = hold.turn() => this.bring_to_rest(hold).await,
+                () = this.runner.ending.cancelled() => {}
             }
         });
     }

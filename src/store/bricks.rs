@@ -35,6 +35,10 @@ pub struct Brick {
     pub position: i64,
     /// Its names, if gluster made it.
     pub cloned: Option<ClonedLv>,
+    /// The operation that makes, removes or moves it.
+    pub pending: Option<OperationId>,
+    /// The brick whose place it takes when its operation is done.
+    pub replaces: Option<BrickId>,
 }
 
 /// A brick to be added: the rest follows from its device.
@@ -60,13 +64,17 @@ pub struct NewBrick {
     pub cloned: Option<ClonedLv>,
     /// The operation that makes it; none when it is there already.
     pub pending: Option<OperationId>,
+    /// The brick whose place it is to take, if it is not a further one.
+    pub replaces: Option<BrickId>,
 }
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT b.id, b.volume, b.device, b.path, b.size_kib, b.pool_kib, b.metadata_kib, \
-             b.part, b.set_index, b.position, b.lv, b.pool, d.node, m.name AS host, s.name AS peer FROM bricks b \
+             b.part, b.set_index, b.position, b.lv, b.pool, b.pending_op, \
+             (SELECT replaces FROM moves WHERE brick = b.id) AS replaces, \
+             d.node, m.name AS host, s.name AS peer FROM bricks b \
              JOIN devices d ON d.id = b.device \
              JOIN node_hostnames m ON m.node = d.node AND m.kind = 'manage' AND m.position = 0 \
              JOIN node_hostnames s ON s.node = d.node AND s.kind = 'storage' AND s.position = 0 ",
@@ -94,6 +102,8 @@ fn read(row: &SqliteRow) -> Result<Brick> {
         part: if part == "arbiter" { Part::Arbiter } else { Part::Data },
         set_index: row.try_get("set_index")?,
         position: row.try_get("position")?,
+        pending: row::parsed_opt(row, "pending_op")?,
+        replaces: row::parsed_opt(row, "replaces")?,
         cloned: lv.zip(pool).map(|(lv, pool)| ClonedLv { lv, pool, directory: path.clone() }),
         path,
     })
@@ -126,6 +136,13 @@ pub async fn insert(tx: &mut WriteTx, brick: &NewBrick) -> Result<()> {
     .bind(brick.cloned.as_ref().map(|made| &made.pool))
     .execute(&mut **tx)
     .await?;
+    if let Some(old) = brick.replaces {
+        sqlx::query("INSERT INTO moves (brick, replaces) VALUES (?, ?)")
+            .bind(brick.id.to_string())
+            .bind(old.to_string())
+            .execute(&mut **tx)
+            .await?;
+    }
     sqlx::query("UPDATE devices SET used_kib = used_kib + ? WHERE id = ?")
         .bind(row::integer(brick.size.total().0))
         .bind(brick.device.to_string())
@@ -136,15 +153,15 @@ pub async fn insert(tx: &mut WriteTx, brick: &NewBrick) -> Result<()> {
 
 /// Removes a brick's row, and settles the space of its thin pool: free again if the node said so,
 /// or else accounted to another brick in the pool. If there is none it stays in use: something
-/// that we do not know lies in the pool.
+/// that we do not know lies in the pool. Returns what of its space stays in use like that.
 ///
 /// # Errors
 /// The database fails.
-pub async fn delete(tx: &mut WriteTx, brick: &Brick, reclaimed: bool) -> Result<()> {
-    sqlx::query("DELETE FROM bricks WHERE id = ?")
-        .bind(brick.id.to_string())
-        .execute(&mut **tx)
-        .await?;
+pub async fn delete(tx: &mut WriteTx, brick: &Brick, reclaimed: bool) -> Result<BrickSize> {
+    let mut kept = BrickSize { pool: Kib::ZERO, metadata: Kib::ZERO, ..brick.size };
+    for table in ["DELETE FROM bricks WHERE id = ?", "DELETE FROM moves WHERE brick = ?"] {
+        sqlx::query(table).bind(brick.id.to_string()).execute(&mut **tx).await?;
+    }
     let others = pool_mates(tx, brick).await?;
     let mut freed = Kib::ZERO;
     if reclaimed {
@@ -166,13 +183,15 @@ pub async fn delete(tx: &mut WriteTx, brick: &Brick, reclaimed: bool) -> Result<
             ..heir.size
         };
         set_pool_size(tx, heir.id, size).await?;
+    } else {
+        kept = brick.size;
     }
     sqlx::query("UPDATE devices SET used_kib = max(0, used_kib - ?) WHERE id = ?")
         .bind(row::integer(freed.0))
         .bind(brick.device.to_string())
         .execute(&mut **tx)
         .await?;
-    Ok(())
+    Ok(kept)
 }
 
 /// The other bricks in the brick's thin pool: its clones, or what it is a clone of.
@@ -200,15 +219,28 @@ async fn set_pool_size(tx: &mut WriteTx, brick: BrickId, size: BrickSize) -> Res
     Ok(())
 }
 
-/// The bricks of a volume by id, those of running operations included.
+/// The brick of this id, whatever operation it belongs to.
+///
+/// # Errors
+/// The database fails.
+pub async fn get(db: &mut SqliteConnection, id: BrickId) -> Result<Option<Brick>> {
+    let found =
+        sqlx::query(select!("WHERE b.id = ?")).bind(id.to_string()).fetch_optional(db).await?;
+    found.as_ref().map(read).transpose()
+}
+
+/// The bricks of a volume by id, those of running operations included, but not one that is still
+/// to take the place of another.
 ///
 /// # Errors
 /// The database fails.
 pub async fn of_volume(db: &mut SqliteConnection, volume: VolumeId) -> Result<Vec<Brick>> {
-    let rows = sqlx::query(select!("WHERE b.volume = ? ORDER BY b.id"))
-        .bind(volume.to_string())
-        .fetch_all(db)
-        .await?;
+    let rows = sqlx::query(select!(
+        "WHERE b.volume = ? AND b.id NOT IN (SELECT brick FROM moves) ORDER BY b.id"
+    ))
+    .bind(volume.to_string())
+    .fetch_all(db)
+    .await?;
     rows.iter().map(read).collect()
 }
 
@@ -245,6 +277,22 @@ pub async fn of_operation(db: &mut SqliteConnection, id: OperationId) -> Result<
         .bind(id.to_string())
         .fetch_all(db)
         .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The bricks of the set that this one belongs to, in gluster's order, but not one that is still to
+/// take the place of another.
+///
+/// # Errors
+/// The database fails.
+pub async fn of_set(db: &mut SqliteConnection, brick: &Brick) -> Result<Vec<Brick>> {
+    let rows = sqlx::query(select!(
+        "WHERE b.volume = ? AND b.set_index = ? AND b.id NOT IN (SELECT brick FROM moves) ORDER BY b.position"
+    ))
+    .bind(brick.volume.to_string())
+    .bind(brick.set_index)
+    .fetch_all(db)
+    .await?;
     rows.iter().map(read).collect()
 }
 
@@ -285,6 +333,19 @@ pub async fn sets(db: &mut SqliteConnection, volume: VolumeId) -> Result<i64> {
         .await?)
 }
 
+/// Marks one brick as belonging to an operation.
+///
+/// # Errors
+/// The database fails.
+pub async fn claim(tx: &mut WriteTx, id: BrickId, by: OperationId) -> Result<()> {
+    sqlx::query("UPDATE bricks SET pending_op = ? WHERE id = ?")
+        .bind(by.to_string())
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Marks all bricks of a volume as belonging to an operation.
 ///
 /// # Errors
@@ -303,6 +364,10 @@ pub async fn claim_all(tx: &mut WriteTx, volume: VolumeId, by: OperationId) -> R
 /// # Errors
 /// The database fails.
 pub async fn settle(tx: &mut WriteTx, by: OperationId) -> Result<()> {
+    sqlx::query("DELETE FROM moves WHERE brick IN (SELECT id FROM bricks WHERE pending_op = ?)")
+        .bind(by.to_string())
+        .execute(&mut **tx)
+        .await?;
     sqlx::query("UPDATE bricks SET pending_op = NULL WHERE pending_op = ?")
         .bind(by.to_string())
         .execute(&mut **tx)

@@ -115,6 +115,23 @@ pub async fn of_node(db: &mut SqliteConnection, node: NodeId) -> Result<Vec<Devi
     rows.iter().map(read).collect()
 }
 
+/// Devices of a node that are being added or deleted, and by whom.
+///
+/// # Errors
+/// The database fails.
+pub async fn pending_of_node(
+    db: &mut SqliteConnection,
+    node: NodeId,
+) -> Result<Vec<(DeviceId, OperationId)>> {
+    let rows = sqlx::query(
+        "SELECT id, pending_op FROM devices WHERE node = ? AND pending_op IS NOT NULL ORDER BY id",
+    )
+    .bind(node.to_string())
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|r| Ok((row::parsed(r, "id")?, row::parsed(r, "pending_op")?))).collect()
+}
+
 /// The device that a node has under this path already, pending or not.
 ///
 /// # Errors

@@ -4,8 +4,10 @@
 //! when `commit` returns. Reads see one consistent state; with WAL they never wait for
 //! the writer.
 pub mod bricks;
+pub mod children;
 pub mod claims;
 pub mod clusters;
+pub mod debris;
 pub mod devices;
 pub mod nodes;
 mod open;

@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result},
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use std::collections::BTreeSet;
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +160,24 @@ pub async fn online(db: &mut SqliteConnection) -> Result<Vec<Node>> {
         .fetch_all(db)
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// The management names of nodes that are given up: removed, or being removed. What cannot be done
+/// on such a node because it does not answer need not be done.
+///
+/// # Errors
+/// The database fails.
+pub async fn given_up(db: &mut SqliteConnection) -> Result<BTreeSet<Hostname>> {
+    let rows = sqlx::query(
+        "SELECT m.name FROM nodes n JOIN node_hostnames m \
+         ON m.node = n.id AND m.kind = 'manage' AND m.position = 0 \
+         WHERE n.state = 'failed' OR EXISTS (SELECT 1 FROM claims c \
+         JOIN operations o ON o.id = c.operation \
+         WHERE c.resource = 'node/' || n.id AND o.kind = 'remove-node')",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|r| row::parsed(r, "name")).collect()
 }
 
 /// The node that has this name already.

@@ -58,6 +58,7 @@ async fn operations_without_a_result() {
             r#"DELETE /devices/ID {"forceforget":true}"#,
             "Device ID deleted\n",
         ),
+        ("brick evict", r#"POST /bricks/to-evict/ID {"healcheck":""}"#, "Brick ID evicted\n"),
         ("device resync", "GET /devices/ID/resync", "Device ID updated\n"),
         ("volume delete", "DELETE /volumes/ID", "Volume ID deleted\n"),
     ];
@@ -76,6 +77,25 @@ async fn a_removal_without_heal_check_warns_first() {
     let lines: Vec<&str> = run.out.lines().collect();
     assert_eq!((lines.len(), run.code), (3, 0));
     assert_eq!(lines[2], format!("Device {ID} is now removed"));
+
+    let words = format!("brick evict {ID} --expert-option-disable-heal-check");
+    let (sent, run) = done(&words).await;
+    assert_eq!(sent, [format!(r#"POST /bricks/to-evict/{ID} {{"healcheck":"disable"}}"#)]);
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert_eq!((lines.len(), run.code), (3, 0));
+    assert_eq!(lines[2], format!("Brick {ID} evicted"));
+}
+
+#[tokio::test]
+async fn one_brick_at_a_time() {
+    let text = "Error: Too many arguments provided\n";
+    assert_eq!(run_error("brick evict abc def").await, text);
+    assert_eq!(run_error("brick evict").await, "Error: Brick id missing\n");
+    // As recorded from heketi-cli.
+    let recorded = transcript("brick evict abc");
+    let server = Server::start(|_| Answer::not_found()).await;
+    let run = cli(&server, &["brick", "evict", "abc"]).await;
+    assert_eq!((run.code, run.err), (recorded.exit, recorded.stderr));
 }
 
 #[tokio::test]

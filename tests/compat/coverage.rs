@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 30] = [
+const ROUTES: [(&str, &str); 31] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -29,6 +29,7 @@ const ROUTES: [(&str, &str); 30] = [
     ("DELETE", "/volumes/{id}"),
     ("POST", "/volumes/{id}/expand"),
     ("POST", "/volumes/{id}/clone"),
+    ("POST", "/bricks/to-evict/{id}"),
     ("GET", "/operations"),
     ("GET", "/operations/pending"),
     ("POST", "/operations/pending/cleanup"),
@@ -39,13 +40,14 @@ const ROUTES: [(&str, &str); 30] = [
 ];
 
 /// Routes without a recorded success, and the file whose tests stand in for it.
-const UNRECORDED: [(&str, &str, &str); 10] = [
+const UNRECORDED: [(&str, &str, &str); 11] = [
     ("POST", "/clusters/{id}/flags", include_str!("../routes/clusters.rs")),
     ("DELETE", "/clusters/{id}", include_str!("../routes/clusters.rs")),
     ("DELETE", "/nodes/{id}", include_str!("../routes/nodes.rs")),
     ("DELETE", "/devices/{id}", include_str!("../routes/devices.rs")),
     ("DELETE", "/volumes/{id}", include_str!("../routes/volumes/delete.rs")),
     ("POST", "/volumes/{id}/clone", include_str!("../routes/volumes/clone.rs")),
+    ("POST", "/bricks/to-evict/{id}", include_str!("../routes/bricks.rs")),
     ("POST", "/operations/pending/cleanup", include_str!("../routes/operations.rs")),
     ("GET", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
     ("DELETE", "/operations/pending/{id}", include_str!("../routes/operations.rs")),

@@ -8,6 +8,7 @@ mod faults;
 mod fuse;
 mod health;
 mod late;
+mod removal;
 mod rest;
 mod retries;
 mod scenario;

@@ -19,7 +19,8 @@ pub async fn at_rest(db: &mut SqliteConnection) -> Result<(), String> {
         (
             "devices whose space does not add up",
             "SELECT count(*) FROM devices d WHERE used_kib <> \
-             coalesce((SELECT sum(pool_kib + metadata_kib) FROM bricks WHERE device = d.id), 0)",
+             coalesce((SELECT sum(pool_kib + metadata_kib) FROM bricks WHERE device = d.id), 0) \
+             + coalesce((SELECT sum(pool_kib + metadata_kib) FROM debris WHERE device = d.id), 0)",
         ),
         (
             "volumes without bricks",

@@ -2,17 +2,19 @@
 use super::site::{Site, settings};
 use brickyard::{
     api::{
+        brick::BrickEvictRequest,
         cluster::ClusterFlags,
         device::DeviceAddRequest,
         node::{NodeAddRequest, StateRequest},
         volume::{VolumeCreateRequest, VolumeExpandRequest},
     },
-    domain::{DeviceId, NodeId, VolumeId},
+    domain::{BrickId, DeviceId, NodeId, VolumeId},
     inventory,
     node::sim::world::World,
     operation::{
-        AddDevice, AddNode, Any, CloneVolume, CreateVolume, DeleteDevice, DeleteNode, DeleteVolume,
-        ExpandVolume, ResyncDevice, SetDeviceState, SetNodeState, Settings,
+        AddDevice, AddNode, Any, ClearDebris, CloneVolume, CreateVolume, DeleteDevice, DeleteNode,
+        DeleteVolume, EvictBrick, ExpandVolume, ResyncDevice, SetDeviceState, SetNodeState,
+        Settings,
     },
 };
 use serde_json::{Value, json};
@@ -29,6 +31,10 @@ pub enum Before {
     Estate,
     /// The same, with a clone of "two": "copy".
     Cloned,
+    /// The estate with a dispersed volume, and room for everybody who has to leave.
+    Moves,
+    /// The same; a brick left while its node did not answer.
+    Debris,
 }
 
 /// Something to be done.
@@ -43,11 +49,11 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "add the first node", before: Before::Cluster, operation: |b| add_node(b, 0) },
     Scenario { name: "add the second node", before: Before::Node, operation: |b| add_node(b, 1) },
     Scenario { name: "delete node", before: Before::Estate, operation: |b| DeleteNode::new(b.node("n4")).into() },
-    Scenario { name: "set node offline", before: Before::Estate, operation: |b| SetNodeState::new(b.node("n0"), &state("offline")).unwrap().into() },
+    Scenario { name: "set node offline", before: Before::Estate, operation: |b| SetNodeState::request(b.node("n0"), &state("offline")).unwrap() },
     Scenario { name: "add device", before: Before::Estate, operation: |b| add_device(b, "n3", "/dev/sde", false) },
     Scenario { name: "add device with data", before: Before::Estate, operation: |b| add_device(b, "n3", "/dev/sdd", true) },
     Scenario { name: "delete device", before: Before::Estate, operation: |b| DeleteDevice::new(b.device("n0 /dev/sdc"), false).into() },
-    Scenario { name: "set device online", before: Before::Estate, operation: |b| SetDeviceState::new(b.device("n1 /dev/sdc"), &state("online")).unwrap().into() },
+    Scenario { name: "set device online", before: Before::Estate, operation: |b| SetDeviceState::request(b.device("n1 /dev/sdc"), &state("online")).unwrap() },
     Scenario { name: "resync device", before: Before::Estate, operation: |b| ResyncDevice::new(b.device("n0 /dev/sdb")).into() },
     Scenario { name: "create one brick", before: Before::Estate, operation: |_| create(2, &json!({"type": "none"}), "") },
     Scenario { name: "create replica 3", before: Before::Estate, operation: |_| create(2, &replica_3(), "") },
@@ -61,6 +67,13 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "delete a clone", before: Before::Cloned, operation: |b| DeleteVolume::new(b.volume("copy")).into() },
     Scenario { name: "delete the source of a clone", before: Before::Cloned, operation: |b| DeleteVolume::new(b.volume("two")).into() },
     Scenario { name: "clone a clone", before: Before::Cloned, operation: |b| clone(b.volume("copy"), "again") },
+    Scenario { name: "evict a brick", before: Before::Moves, operation: |b| evict(b.brick("kept")) },
+    Scenario { name: "evict a brick of a dispersed volume", before: Before::Moves, operation: |b| evict(b.brick("spread")) },
+    Scenario { name: "evict a brick of a clone", before: Before::Cloned, operation: |b| evict(b.brick("copy")) },
+    Scenario { name: "remove device", before: Before::Moves, operation: |b| SetDeviceState::request(b.device("leaving"), &state("failed")).unwrap() },
+    Scenario { name: "remove node", before: Before::Moves, operation: |b| SetNodeState::request(b.node("leaving"), &state("failed")).unwrap() },
+    Scenario { name: "clear debris", before: Before::Debris, operation: |b| ClearDebris::new(b.device("littered")).into() },
+    Scenario { name: "resync device with debris", before: Before::Debris, operation: |b| ResyncDevice::new(b.device("littered")).into() },
 ];
 
 /// Finds a line of [`ALL`].
@@ -70,7 +83,7 @@ pub fn named(name: &str) -> &'static Scenario {
 
 impl Scenario {
     pub fn base(&self) -> &'static Base {
-        static BASES: [OnceLock<Base>; 4] = [const { OnceLock::new() }; 4];
+        static BASES: [OnceLock<Base>; 6] = [const { OnceLock::new() }; 6];
         BASES[self.before as usize].get_or_init(|| Base::build(self.before))
     }
     pub fn operation(&self) -> Any {
@@ -101,6 +114,9 @@ pub fn expand(volume: VolumeId) -> Any {
     let by: VolumeExpandRequest = from(json!({"expand_size": 3}));
     ExpandVolume::new(volume, by).unwrap().into()
 }
+pub fn evict(brick: BrickId) -> Any {
+    EvictBrick::new(brick, &BrickEvictRequest::default()).unwrap().into()
+}
 fn state(word: &str) -> StateRequest {
     from(json!({"state": word}))
 }
@@ -123,6 +139,8 @@ pub struct Base {
     nodes: BTreeMap<String, NodeId>,
     devices: BTreeMap<String, DeviceId>,
     volumes: BTreeMap<String, VolumeId>,
+    /// One of each volume.
+    bricks: BTreeMap<String, BrickId>,
 }
 
 impl Base {
@@ -140,6 +158,11 @@ impl Base {
         self.volumes[name]
     }
 
+    /// One brick of this volume.
+    pub fn brick(&self, volume: &str) -> BrickId {
+        self.bricks[volume]
+    }
+
     fn build(before: Before) -> Self {
         let site = Site::empty();
         let server = site.start();
@@ -150,12 +173,18 @@ impl Base {
         if before == Before::Node {
             server.perform(add_node(&base, 0));
         }
-        if matches!(before, Before::Estate | Before::Cloned) {
+        if !matches!(before, Before::Cluster | Before::Node) {
             base.estate(&site, &server);
         }
         if before == Before::Cloned {
             server.perform(clone(base.volume("two"), "copy"));
             base.learn(&server);
+        }
+        if matches!(before, Before::Moves | Before::Debris) {
+            base.moves(&server);
+        }
+        if before == Before::Debris {
+            base.debris(&site, &server);
         }
         server.end();
         (base.database, base.world) = site.photograph();
@@ -185,12 +214,47 @@ impl Base {
         for (disk, word) in
             [("n0 /dev/sdc", "offline"), ("n0 /dev/sdc", "failed"), ("n1 /dev/sdc", "offline")]
         {
-            server.perform(SetDeviceState::new(self.device(disk), &state(word)).unwrap());
+            server.perform(SetDeviceState::request(self.device(disk), &state(word)).unwrap());
         }
         site.sim.world().nodes.entry("n3".into()).or_default().foreign.insert("/dev/sdd".into());
         server.perform(named_volume("kept", 1, &replica_3(), ""));
         server.perform(named_volume("two", 10, &replica_3(), ""));
         self.learn(server);
+    }
+
+    /// A replicated and a dispersed volume, a device and a node with a brick of each that are
+    /// offline, and a node that is empty.
+    fn moves(&mut self, server: &super::site::Server) {
+        let spread = json!({"type": "disperse", "disperse": {"data": 2, "redundancy": 1}});
+        server.perform(DeleteVolume::new(self.volume("two")));
+        server.perform(named_volume("spread", 2, &spread, ""));
+        server.perform(add_device(self, "n4", "/dev/sdb", false));
+        self.learn(server);
+        let of =
+            |volume| server.must(inventory::volume::info(&server.store, volume)).unwrap().bricks;
+        let (kept, spread) = (of(self.volume("kept")), of(self.volume("spread")));
+        // Each has three of four nodes.
+        let mut both = kept.iter().filter(|k| spread.iter().any(|s| s.device == k.device));
+        let (first, second) = (both.next().unwrap(), both.next().unwrap());
+        self.devices.insert("leaving".into(), first.device);
+        self.nodes.insert("leaving".into(), second.node);
+        self.bricks.insert("leaving".into(), second.id);
+        let offline = state("offline");
+        server.perform(SetDeviceState::request(first.device, &offline).unwrap());
+        server.perform(SetNodeState::request(second.node, &offline).unwrap());
+    }
+
+    /// A brick leaves a node that does not answer.
+    fn debris(&mut self, site: &Site, server: &super::site::Server) {
+        let brick = self.brick("leaving");
+        let node = self.node("leaving");
+        let node = server.must(inventory::node::info(&server.store, node)).unwrap();
+        let holds =
+            |d: &&brickyard::api::device::DeviceInfo| d.bricks.iter().any(|b| b.id == brick);
+        self.devices.insert("littered".into(), node.devices.iter().find(holds).unwrap().id);
+        site.sim.world().down.insert(node.hostnames.manage[0].clone());
+        server.perform(evict(brick));
+        site.sim.world().down.clear();
     }
 
     /// Takes over the ids of everything that is there.
@@ -209,6 +273,7 @@ impl Base {
             }
             for id in cluster.volumes {
                 let volume = inventory::volume::info(store, id).await.unwrap();
+                self.bricks.insert(volume.name.clone(), volume.bricks[0].id);
                 self.volumes.insert(volume.name.clone(), id);
             }
         });

@@ -71,8 +71,8 @@ impl Site {
         let database = self.database();
         let store = runtime.block_on(Store::open_witnessed(&database, Some(fuse.clone())));
         let store = store.unwrap();
-        let pace =
-            Pace { busy_pause: Duration::ZERO, look_pause: Duration::ZERO, ..Pace::default() };
+        let none = Duration::ZERO;
+        let pace = Pace { busy_pause: none, look_pause: none, heal_pause: none, ..Pace::default() };
         let nodes = Nodes::new(self.sim.clone(), Tools::default()).paced(pace);
         let nodes = nodes.since(store.epoch());
         let operations = Operations::new(store.clone(), nodes, settings);

@@ -56,6 +56,11 @@ pub async fn newest(db: &mut SqliteConnection) -> Option<(String, String)> {
 /// Whether all is at rest and both sides agree; else what they differ in.
 pub async fn check(db: &mut SqliteConnection, world: &World) -> Result<(), String> {
     at_rest(db).await?;
+    let mut world = world.clone();
+    for row in rows(db, "SELECT brick FROM debris").await {
+        clear(&mut world, &row.get::<String, _>("brick"));
+    }
+    let world = &world;
     let mut wanted = on_nodes(db).await;
     for (host, node) in &world.nodes {
         same(host, &on_node(node), &wanted.remove(host).unwrap_or_default())?;
@@ -67,6 +72,21 @@ pub async fn check(db: &mut SqliteConnection, world: &World) -> Result<(), Strin
     same("gluster's volumes", &gluster_volumes(world), &volumes(db).await)?;
     let have: BTreeSet<String> = world.peers.values().flatten().cloned().collect();
     same("gluster's peers", &have, &peers(db).await)
+}
+
+/// Debris may be there wholly, in part or not at all.
+fn clear(world: &mut World, brick: &str) {
+    let other = |name: &str| !name.contains(brick);
+    for node in world.nodes.values_mut() {
+        for group in node.groups.values_mut() {
+            group.pools.retain(|name, _| other(name));
+            group.volumes.retain(|name, _| other(name));
+        }
+        node.file_systems.retain(|name, _| other(name));
+        node.fstab.retain(|line| other(line));
+        node.mounts.retain(|point, _| other(point));
+        node.directories.retain(|path| other(path));
+    }
 }
 
 fn same<T: PartialEq + Debug>(what: &str, nodes: &T, database: &T) -> Result<(), String> {

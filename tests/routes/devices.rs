@@ -196,17 +196,6 @@ async fn a_device_of_a_dead_node() {
     assert_error(&app.client.get(&device).await, 404, "Id not found");
 }
 
-/// With bricks on it a device stays: moving them is a later piece of work.
-#[tokio::test]
-async fn a_device_with_bricks() {
-    let (app, _, device) = one().await;
-    app.create_volume(json!({"size": 1})).await;
-    super::run(&app, &format!("{device}/state"), json!({"state": "offline"})).await;
-    let refused = super::run(&app, &format!("{device}/state"), json!({"state": "failed"})).await;
-    assert_eq!(refused.status, 500);
-    assert_eq!(app.client.get(&device).await.json()["state"], "offline");
-}
-
 /// What LVM says counts from then on, in every administrative mode: the method is GET.
 #[tokio::test]
 async fn resync() {

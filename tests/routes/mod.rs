@@ -2,6 +2,7 @@
 mod admin;
 mod auth;
 mod bodies;
+mod bricks;
 mod clusters;
 mod devices;
 mod fuzz;
@@ -11,6 +12,7 @@ mod nodes;
 mod operations;
 mod paths;
 mod queue;
+mod removal;
 mod states;
 mod tags;
 mod throttle;

@@ -1,7 +1,7 @@
 //! Growing a volume by brick sets, and spreading its data over them.
 use super::{
     BrickPlace, Effect, Output, Place, Pool, Result, Way, after_start, delete_volume::state,
-    session::bad_answer,
+    nothing_came_of_it, session::bad_answer,
 };
 use crate::{
     domain::{Durability, VolumeId, VolumeName},
@@ -85,18 +85,10 @@ impl Effect for AddBricks {
                 return Ok(Output::Nothing);
             }
             in_doubt |= !matches!(error, NodeError::Failed { .. });
-            // Nothing came of it, twice: this is how it is. If not one brick was taken, and no
-            // command was lost that might still come, the expansion can still be taken back.
+            // Nothing came of it, twice: this is how it is.
             if missing.len() == before && again {
                 let none_taken = missing.len() == self.bricks.len();
-                return Err(match after_start(error) {
-                    error if none_taken && !in_doubt => NodeError::WithoutEffect(error.into()),
-                    // The doubt about the first command stays, whatever the second one says.
-                    NodeError::Failed { host, command, stderr, .. } if in_doubt => {
-                        NodeError::InDoubt { host, command, why: stderr }
-                    }
-                    error => error,
-                });
+                return Err(nothing_came_of_it(error, none_taken, in_doubt));
             }
             again = true;
             if error.says("already part of a volume") {

@@ -19,15 +19,22 @@ impl BrickPlace {
         Script::changing(format!("brick-{}", self.lv.id))
     }
 
-    /// Mount and fstab line go before the volume: a stale line can keep a node from booting.
-    async fn destroy(&self, nodes: &Nodes) -> Result {
+    /// Mount and fstab line go before the volume: a stale line can keep a node from booting. What is
+    /// on a node that is given up and does not answer is left there.
+    pub(super) async fn destroy(&self, nodes: &Nodes) -> Result {
         let (tools, lv) = (nodes.tools(), &self.lv);
         let script = mount::unmount(self.lock(), lv);
         let script = fstab::remove(script, tools, lv);
         let script = mount::forget(script, lv);
         let script = lvm::remove_brick(script, tools, lv);
-        let ran = nodes.run(&self.host, &script).await?;
-        Ok(Output::Reclaimed(lvm::reclaimed(&ran)))
+        match nodes.run(&self.host, &script).await {
+            Ok(ran) if lvm::group_is_away(&ran) => {
+                Ok(Output::Left(format!("{}: the volume group is away", self.host)))
+            }
+            Ok(ran) => Ok(Output::Reclaimed(lvm::reclaimed(&ran))),
+            Err(error) if nodes.is_lost(&self.host, &error) => Ok(Output::Left(error.to_string())),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -132,7 +132,10 @@ impl Effect for TearDownDevice {
 async fn tear_down(nodes: &Nodes, host: &Hostname, device: DeviceId, path: &str) -> Result {
     let script = mount::forget_device(lock(device), device);
     let script = lvm::remove_group(script, nodes.tools(), device, path);
-    let ran = nodes.run(host, &script).await?;
+    let ran = match nodes.run(host, &script).await {
+        Err(error) if nodes.is_lost(host, &error) => return Ok(Output::Nothing),
+        other => other?,
+    };
     lvm::group_removed(host, path, ran.last().unwrap_or(&Ran::default()))?;
     Ok(Output::Nothing)
 }

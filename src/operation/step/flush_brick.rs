@@ -32,8 +32,12 @@ impl Effect for FlushBrick {
     const WAY: Way = Way::Reversible;
 
     async fn run(&self, nodes: &Nodes) -> Result {
-        if self.flush(nodes).await? {
-            return Ok(Output::Nothing);
+        match self.flush(nodes).await {
+            Ok(true) => return Ok(Output::Nothing),
+            Ok(false) => {}
+            // The brick goes with its node.
+            Err(error) if nodes.is_lost(&self.place.host, &error) => return Ok(Output::Nothing),
+            Err(error) => return Err(error),
         }
         let marks = mount::restore_marks(self.place.lock(), &self.place.lv);
         nodes.run(&self.place.host, &marks).await.map_err(after_start)?;

@@ -6,21 +6,27 @@
 mod add_bricks;
 mod brick;
 mod clone_volume;
+mod check_heal;
 mod create_volume;
 mod delete_volume;
 mod device;
 mod flush_brick;
 mod peer;
+mod replace_brick;
+mod retire_brick;
 mod session;
 
 pub(crate) use add_bricks::{AddBricks, Rebalance};
 pub(crate) use brick::{BrickPlace, CreateBrick, DestroyBrick};
+pub(crate) use check_heal::{CheckHeal, HealCheck};
 pub(crate) use clone_volume::{CloneVolume, FindNameFree, SourceBrick};
 pub(crate) use create_volume::CreateVolume;
 pub(crate) use delete_volume::{DestroyVolume, InspectVolume};
 pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
 pub(crate) use flush_brick::FlushBrick;
 pub(crate) use peer::{Detach, Probe};
+pub(crate) use replace_brick::ReplaceBrick;
+pub(crate) use retire_brick::RetireBrick;
 pub(crate) use session::Pool;
 
 use crate::{
@@ -51,6 +57,8 @@ pub(crate) enum Output {
     Reclaimed(bool),
     /// What the bricks of a clone are called, in gluster's order.
     Cloned(Vec<ClonedLv>),
+    /// Something of a brick may still be on its node, and why.
+    Left(String),
 }
 
 /// The same error of a run that has changed something already, or may have: a node that cannot be
@@ -61,6 +69,19 @@ fn after_start(error: NodeError) -> NodeError {
             NodeError::InDoubt { host, command: "an earlier command of this step".into(), why }
         }
         other => other,
+    }
+}
+
+/// What a change that cannot be taken back ends with when gluster did nothing of it, twice. If
+/// nothing at all has changed, and no command was lost that might still come, the operation can
+/// still be taken back; the doubt about an earlier command stays, whatever the last one says.
+fn nothing_came_of_it(error: NodeError, unchanged: bool, in_doubt: bool) -> NodeError {
+    match after_start(error) {
+        error if unchanged && !in_doubt => NodeError::WithoutEffect(error.into()),
+        NodeError::Failed { host, command, stderr, .. } if in_doubt => {
+            NodeError::InDoubt { host, command, why: stderr }
+        }
+        error => error,
     }
 }
 
@@ -168,4 +189,7 @@ steps! {
     Rebalance = "rebalance",
     FindNameFree = "find-name-free",
     CloneVolume = "clone-volume",
+    CheckHeal = "check-heal",
+    ReplaceBrick = "replace-brick",
+    RetireBrick = "retire-brick",
 }
