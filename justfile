@@ -14,7 +14,7 @@ test *ARGUMENTS:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
-    cargo clippy --test lab --test survive --test torture -- -D warnings
+    cargo clippy --test lab --test moves --test survive --test torture -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 
 # Licences, advisories and sources of dependencies (cargo install cargo-deny)
@@ -28,6 +28,10 @@ torture *ARGUMENTS:
 # The whole product on real GlusterFS nodes (root on Debian)
 lab *USERS:
     tests/lab/run {{USERS}}
+
+# Bricks moving between four of them while their volumes are written to
+moves *USER:
+    tests/lab/moves {{USER}}
 
 # Kills and power cuts on the same nodes: --kills N --cuts M --seed S
 survive *ARGUMENTS:

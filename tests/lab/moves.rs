@@ -1,0 +1,290 @@
+//! Bricks move between real nodes while their volume is written to: a device is removed, a brick of a
+//! dispersed volume leaves, and a node that is dead for good is replaced by a fresh machine of its
+//! name.
+//!
+//! Run by `tests/lab/moves`, which boots the nodes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a run that cannot go on fails, and what it prints is its report"
+)]
+#[path = "scenario/cluster.rs"]
+#[expect(dead_code, reason = "the other runs have three nodes")]
+mod cluster;
+#[path = "scenario/compare.rs"]
+mod compare;
+#[path = "scenario/database.rs"]
+#[expect(dead_code, reason = "the other runs ask for more")]
+mod database;
+#[path = "scenario/node.rs"]
+mod node;
+#[path = "../operations/rest.rs"]
+mod rest;
+#[path = "scenario/server.rs"]
+#[expect(dead_code, reason = "the other runs kill it")]
+mod server;
+
+use cluster::{devices, dissolve, index_of, leftovers};
+use compare::differences;
+use node::{Node, sh};
+use serde_json::{Value, json};
+use server::Server;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::runtime::Runtime;
+
+/// One more than a set has bricks: there is room for whoever leaves.
+const NODES: [u8; 4] = [1, 2, 3, 4];
+/// Writes and reads all the time, and is never removed.
+const CLIENT: Node = Node(1);
+/// Dies.
+const DEAD: Node = Node(3);
+/// Self-heal daemons look every ten minutes, and at once when a brick is replaced.
+const HEALING: Duration = Duration::from_mins(20);
+
+fn main() {
+    let user = std::env::args().nth(1).unwrap_or_else(|| "root".into());
+    let started = Instant::now();
+    Moves::new(&user).lead();
+    say(&format!("all of it: {} s", started.elapsed().as_secs()));
+}
+
+fn say(text: &str) {
+    println!("moves: {text}");
+}
+
+struct Moves {
+    server: Server,
+    nodes: Vec<Node>,
+    runtime: Runtime,
+}
+
+impl Moves {
+    fn new(user: &str) -> Self {
+        assert_eq!(leftovers(&[]), "", "the nodes are not clean to begin with");
+        // The fresh machine has another host key under the old name.
+        let server = Server::start(user, |config| {
+            config["glusterfs"]["sshexec"]["host_keys"] = "accept-any".into();
+        });
+        Self { server, nodes: NODES.map(Node).to_vec(), runtime: Runtime::new().unwrap() }
+    }
+
+    fn lead(self) {
+        let topology = self.server.write("topology.json", &topology());
+        self.server.cli(&["topology", "load", "--json", &topology]);
+        let create = ["volume", "create", "--size=2"];
+        let replicated = [&create[..], &["--replica=3", "--name=rep"]].concat();
+        let replicated = id(&self.server.json(&replicated));
+        let kind = ["--durability=disperse", "--disperse-data=2", "--redundancy=1", "--name=dis"];
+        let dispersed = id(&self.server.json(&[&create[..], &kind].concat()));
+        let clients = ["rep", "dis"].map(Client::start);
+
+        self.remove_a_device(&replicated);
+        clients.iter().for_each(Client::check);
+        self.evict(&dispersed);
+        clients.iter().for_each(Client::check);
+        self.replace_a_dead_node();
+        clients.iter().for_each(Client::check);
+
+        for client in clients {
+            client.end();
+        }
+        for volume in [&replicated, &dispersed] {
+            self.server.cli(&["volume", "delete", volume]);
+        }
+        self.agrees();
+        dissolve(&self.server, &self.nodes);
+        assert_eq!(leftovers(&[]), "", "the cluster left something");
+        self.server.end();
+    }
+
+    /// A device with a brick of the volume, on a node that goes on living.
+    fn remove_a_device(&self, volume: &str) {
+        let started = Instant::now();
+        let bricks = self.bricks(volume);
+        let spared = |brick: &&Value| {
+            let node = self.node_of(brick);
+            node.0 != CLIENT.0 && node.0 != DEAD.0
+        };
+        let brick = bricks.iter().find(spared).unwrap();
+        let device = brick["device"].as_str().unwrap();
+        self.server.cli(&["device", "disable", device]);
+        self.server.cli(&["device", "remove", device]);
+        let info = self.server.json(&["device", "info", device]);
+        assert_eq!((&info["state"], &info["bricks"]), (&json!("failed"), &json!([])));
+        assert_eq!(info["storage"]["used"], 0);
+        say(&format!("device removed: {} s", started.elapsed().as_secs()));
+        whole();
+        // It can come back.
+        self.server.cli(&["device", "disable", device]);
+        self.server.cli(&["device", "enable", device]);
+        self.agrees();
+    }
+
+    fn evict(&self, volume: &str) {
+        let started = Instant::now();
+        let brick = id(&self.bricks(volume)[0]);
+        self.server.cli(&["brick", "evict", &brick]);
+        assert!(self.bricks(volume).iter().all(|now| id(now) != brick));
+        say(&format!("brick evicted: {} s", started.elapsed().as_secs()));
+        whole();
+        self.agrees();
+    }
+
+    fn replace_a_dead_node(&self) {
+        let number = DEAD.0.to_string();
+        let topology = self.server.json(&["topology", "info"]);
+        let cluster = topology["clusters"][0]["id"].as_str().unwrap();
+        let of_cluster = topology["clusters"][0]["nodes"].as_array().unwrap();
+        let is_dead = |node: &&Value| self.nodes[index_of(&self.nodes, node)].0 == DEAD.0;
+        let dead = of_cluster.iter().find(is_dead).unwrap();
+        let node = dead["id"].as_str().unwrap();
+
+        sh(&["nodes", "kill", &number]);
+        let started = Instant::now();
+        self.server.cli(&["node", "disable", node]);
+        self.server.cli(&["node", "remove", node]);
+        say(&format!("dead node removed: {} s", started.elapsed().as_secs()));
+        for volume in ["rep", "dis"] {
+            let info = CLIENT.run(&format!("gluster --mode=script volume info {volume}"));
+            assert!(!info.contains(&storage(DEAD.0)), "{info}");
+        }
+        for device in dead["devices"].as_array().unwrap() {
+            let device = device["id"].as_str().unwrap();
+            self.server.cli(&["device", "delete", device, "--force-forget"]);
+        }
+        self.server.cli(&["node", "delete", node]);
+        let pool = CLIENT.run("gluster --mode=script pool list");
+        assert!(!pool.contains(&storage(DEAD.0)), "{pool}");
+
+        sh(&["nodes", "renew", &number]);
+        let (manage, storage) = (DEAD.manage(), storage(DEAD.0));
+        let added = self.server.json(&[
+            "node",
+            "add",
+            "--zone=3",
+            &format!("--cluster={cluster}"),
+            &format!("--management-host-name={manage}"),
+            &format!("--storage-host-name={storage}"),
+        ]);
+        let node = format!("--node={}", id(&added));
+        for disk in ["/dev/vdb", "/dev/vdc"] {
+            self.server.cli(&["device", "add", &format!("--name={disk}"), &node]);
+        }
+        say(&format!("a fresh node in its place: {} s", started.elapsed().as_secs()));
+        whole();
+        self.agrees();
+    }
+
+    fn bricks(&self, volume: &str) -> Vec<Value> {
+        let info = self.server.json(&["volume", "info", volume]);
+        info["bricks"].as_array().unwrap().clone()
+    }
+    fn node_of(&self, brick: &Value) -> Node {
+        let holds = |(_, device): &&(usize, Value)| device["id"] == brick["device"];
+        let all = devices(&self.server, &self.nodes);
+        self.nodes[all.iter().find(holds).unwrap().0]
+    }
+    /// Every KiB and every name is the same in the database and on the nodes.
+    fn agrees(&self) {
+        let found = differences(&self.server.database(self.runtime.handle()), &self.nodes);
+        assert_eq!(found, [""; 0], "the nodes and the database differ");
+    }
+}
+
+/// Waits until every brick of every volume is there and nothing is left to be healed.
+fn whole() {
+    let started = Instant::now();
+    for volume in ["rep", "dis"] {
+        loop {
+            let info = CLIENT.run(&format!("gluster --mode=script volume heal {volume} info"));
+            let counts: Vec<_> =
+                info.lines().filter_map(|line| line.strip_prefix("Number of entries: ")).collect();
+            if counts == ["0"; 3] {
+                break;
+            }
+            assert!(started.elapsed() < HEALING, "{volume} is not healed:\n{info}");
+            thread::sleep(Duration::from_secs(5));
+        }
+    }
+    say(&format!("healed: {} s", started.elapsed().as_secs()));
+}
+
+fn id(object: &Value) -> String {
+    object["id"].as_str().unwrap().to_owned()
+}
+fn storage(node: u8) -> String {
+    format!("192.168.77.1{node}")
+}
+
+/// All nodes, each in its own zone, with both disks.
+fn topology() -> String {
+    let node = |n: &u8| {
+        let hostnames = json!({"manage": [Node(*n).manage()], "storage": [storage(*n)]});
+        json!({"node": {"zone": n, "hostnames": hostnames}, "devices": ["/dev/vdb", "/dev/vdc"]})
+    };
+    let nodes: Vec<Value> = NODES.iter().map(node).collect();
+    json!({"clusters": [{"nodes": nodes}]}).to_string()
+}
+
+/// Writes files to a mounted volume all the time, remembers their sums elsewhere, and reads what it
+/// has written before.
+struct Client {
+    volume: &'static str,
+}
+
+impl Client {
+    fn start(volume: &'static str) -> Self {
+        let others: Vec<_> = [2, 4].map(storage).to_vec();
+        let script = format!(
+            "rm -rf /tmp/{volume}; mkdir -p /tmp/{volume} /mnt/{volume}\n\
+             mount -t glusterfs -o backup-volfile-servers={} {}:/{volume} /mnt/{volume}\n\
+             cat > /tmp/{volume}/work <<'END'\n\
+             i=0\n\
+             while [ ! -e /tmp/{volume}/stop ]; do\n\
+               i=$((i + 1))\n\
+               head -c 65536 /dev/urandom > /tmp/{volume}/new\n\
+               sum=$(sha256sum < /tmp/{volume}/new)\n\
+               cp /tmp/{volume}/new /mnt/{volume}/f$i || echo \"f$i not written\" >> /tmp/{volume}/bad\n\
+               echo \"${{sum%% *}}  f$i\" >> /tmp/{volume}/sums\n\
+               old=$(sed -n \"$((i / 2 + 1))p\" /tmp/{volume}/sums)\n\
+               cd /mnt/{volume} && echo \"$old\" | sha256sum --status -c || echo \"$old not read\" >> /tmp/{volume}/bad\n\
+               sleep 0.2\n\
+             done\n\
+             touch /tmp/{volume}/stopped\n\
+             END\n\
+             setsid nohup sh /tmp/{volume}/work > /tmp/{volume}/log 2>&1 < /dev/null &",
+            others.join(":"),
+            storage(CLIENT.0),
+        );
+        CLIENT.run(&script);
+        Self { volume }
+    }
+
+    /// Everything that was ever written can be read, and always could.
+    fn check(&self) {
+        let volume = self.volume;
+        let bad = CLIENT.run(&format!("cat /tmp/{volume}/bad 2>/dev/null || true"));
+        assert_eq!(bad, "", "{volume}: {}", CLIENT.run(&format!("tail /tmp/{volume}/log")));
+        let written = CLIENT.run(&format!("wc -l < /tmp/{volume}/sums"));
+        let verify = format!(
+            "head -n {written} /tmp/{volume}/sums > /tmp/{volume}/known && cd /mnt/{volume} && \
+             sha256sum --quiet -c /tmp/{volume}/known && echo all"
+        );
+        assert_eq!(CLIENT.run(&verify), "all", "{volume}");
+        say(&format!("{volume}: {written} files, all as they were written"));
+    }
+
+    fn end(self) {
+        let volume = self.volume;
+        CLIENT.run(&format!(
+            "touch /tmp/{volume}/stop; while [ ! -e /tmp/{volume}/stopped ]; do sleep 0.2; done"
+        ));
+        self.check();
+        CLIENT.run(&format!("umount /mnt/{volume} && rmdir /mnt/{volume} && rm -r /tmp/{volume}"));
+    }
+}
