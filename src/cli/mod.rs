@@ -4,6 +4,7 @@
 //! the answer. Results go to stdout, everything else to stderr; errors end in exit code 255.
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts, which show backticks")]
 mod args;
+mod block_volume;
 mod client;
 mod cluster;
 mod console;
@@ -18,6 +19,7 @@ mod token;
 pub mod topology;
 mod volume;
 
+pub use block_volume::render as render_block_volume;
 pub use client::Clock;
 pub use cluster::render as render_cluster;
 pub use console::Console;
@@ -68,6 +70,9 @@ enum Command {
     /// Manage volumes
     #[command(subcommand)]
     Volume(volume::VolumeCommand),
+    /// Manage block volumes: iSCSI targets whose disks are files on volumes that host them
+    #[command(subcommand)]
+    Blockvolume(block_volume::BlockVolumeCommand),
     /// Load clusters, nodes and devices from a file, or show all there is
     #[command(subcommand)]
     Topology(topology::TopologyCommand),
@@ -154,6 +159,7 @@ async fn dispatch(command: Command, session: &Session<'_>) -> Result<()> {
         Command::Node(c) => node::run(c, session).await,
         Command::Device(c) => device::run(c, session).await,
         Command::Volume(c) => volume::run(c, session).await,
+        Command::Blockvolume(c) => block_volume::run(c, session).await,
         Command::Topology(c) => topology::run(c, session).await,
         Command::Server(c) => server::run(c, session).await,
         Command::Loglevel(c) => server::run_loglevel(c, session).await,

@@ -5,6 +5,7 @@
 mod admin;
 mod answer;
 mod auth;
+mod block_volume;
 mod cluster;
 mod device;
 mod gate;

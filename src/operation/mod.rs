@@ -14,16 +14,20 @@ mod cancel;
 mod clean_up;
 mod cleaner;
 mod clone_volume;
+mod create_block_volume;
 mod create_volume;
+mod delete_block_volume;
 mod delete_device;
 mod delete_node;
 mod delete_volume;
 mod drivers;
+mod expand_block_volume;
 mod expand_volume;
 mod journal;
 mod overview;
 mod planning;
 mod queue;
+mod restrict_block_hosting;
 mod resync_device;
 mod runner;
 mod set_device_state;
@@ -36,11 +40,15 @@ pub use add_device::AddDevice;
 pub use add_node::AddNode;
 pub use clean_up::CleanUp;
 pub use clone_volume::CloneVolume;
+pub use create_block_volume::CreateBlockVolume;
 pub use create_volume::CreateVolume;
+pub use delete_block_volume::DeleteBlockVolume;
 pub use delete_device::DeleteDevice;
 pub use delete_node::DeleteNode;
 pub use delete_volume::DeleteVolume;
+pub use expand_block_volume::ExpandBlockVolume;
 pub use expand_volume::ExpandVolume;
+pub use restrict_block_hosting::RestrictBlockHosting;
 pub use resync_device::ResyncDevice;
 pub use runner::OnRestart;
 pub use set_device_state::SetDeviceState;
@@ -114,6 +122,11 @@ pub(crate) trait Operation: Send + Sync {
     ) -> impl Future<Output = Result<Plan>> + Send;
     /// One transaction: the pending rows become true.
     fn commit(&self, tx: &mut WriteTx, record: &Record) -> impl Future<Output = Result<()>> + Send;
+    /// What is wrong with a result that is kept all the same: whoever asked for it is told that it
+    /// failed.
+    fn flaw(&self, _record: &Record) -> Option<String> {
+        None
+    }
     /// One transaction: exactly the inverse of `reserve`.
     fn release(&self, tx: &mut WriteTx, record: &Record)
     -> impl Future<Output = Result<()>> + Send;
@@ -169,6 +182,9 @@ macro_rules! operations {
             async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
                 match self { $(Self::$name(op) => op.commit(tx, record).await),* }
             }
+            fn flaw(&self, record: &Record) -> Option<String> {
+                match self { $(Self::$name(op) => op.flaw(record)),* }
+            }
             async fn release(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
                 match self { $(Self::$name(op) => op.release(tx, record).await),* }
             }
@@ -194,6 +210,10 @@ operations! {
     CreateVolume = "create-volume",
     ExpandVolume = "expand-volume",
     DeleteVolume = "delete-volume",
+    CreateBlockVolume = "create-block-volume",
+    ExpandBlockVolume = "expand-block-volume",
+    DeleteBlockVolume = "delete-block-volume",
+    RestrictBlockHosting = "restrict-block-hosting",
     CleanUp = "clean-up",
     CloneVolume = "clone-volume",
 }

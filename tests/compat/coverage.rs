@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 30] = [
+const ROUTES: [(&str, &str); 36] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -29,6 +29,12 @@ const ROUTES: [(&str, &str); 30] = [
     ("DELETE", "/volumes/{id}"),
     ("POST", "/volumes/{id}/expand"),
     ("POST", "/volumes/{id}/clone"),
+    ("POST", "/volumes/{id}/block-restriction"),
+    ("POST", "/blockvolumes"),
+    ("GET", "/blockvolumes"),
+    ("GET", "/blockvolumes/{id}"),
+    ("DELETE", "/blockvolumes/{id}"),
+    ("POST", "/blockvolumes/{id}/expand"),
     ("GET", "/operations"),
     ("GET", "/operations/pending"),
     ("POST", "/operations/pending/cleanup"),

@@ -2,17 +2,19 @@
 use super::site::{Site, settings};
 use brickyard::{
     api::{
+        block_volume::{BlockVolumeCreateRequest, BlockVolumeExpandRequest},
         cluster::ClusterFlags,
         device::DeviceAddRequest,
         node::{NodeAddRequest, StateRequest},
-        volume::{VolumeCreateRequest, VolumeExpandRequest},
+        volume::{BlockRestrictionRequest, VolumeCreateRequest, VolumeExpandRequest},
     },
-    domain::{DeviceId, NodeId, VolumeId},
+    domain::{BlockVolumeId, DeviceId, NodeId, VolumeId},
     inventory,
     node::sim::world::World,
     operation::{
-        AddDevice, AddNode, Any, CloneVolume, CreateVolume, DeleteDevice, DeleteNode, DeleteVolume,
-        ExpandVolume, ResyncDevice, SetDeviceState, SetNodeState, Settings,
+        AddDevice, AddNode, Any, CloneVolume, CreateBlockVolume, CreateVolume, DeleteBlockVolume,
+        DeleteDevice, DeleteNode, DeleteVolume, ExpandBlockVolume, ExpandVolume,
+        RestrictBlockHosting, ResyncDevice, SetDeviceState, SetNodeState, Settings,
     },
 };
 use serde_json::{Value, json};
@@ -29,6 +31,8 @@ pub enum Before {
     Estate,
     /// The same, with a clone of "two": "copy".
     Cloned,
+    /// The same, and block volumes on a volume that hosts them.
+    Blocks,
 }
 
 /// Something to be done.
@@ -61,6 +65,13 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "delete a clone", before: Before::Cloned, operation: |b| DeleteVolume::new(b.volume("copy")).into() },
     Scenario { name: "delete the source of a clone", before: Before::Cloned, operation: |b| DeleteVolume::new(b.volume("two")).into() },
     Scenario { name: "clone a clone", before: Before::Cloned, operation: |b| clone(b.volume("copy"), "again") },
+    Scenario { name: "create block volume", before: Before::Blocks, operation: |_| block("new", 3, 0, false) },
+    Scenario { name: "create block volume for two hosts", before: Before::Blocks, operation: |_| block("new", 3, 2, true) },
+    Scenario { name: "create block volume and its host", before: Before::Estate, operation: |_| block("new", 3, 3, true) },
+    Scenario { name: "expand block volume", before: Before::Blocks, operation: |b| expand_block(b, "grows", 4) },
+    Scenario { name: "delete block volume", before: Before::Blocks, operation: |b| DeleteBlockVolume::new(b.block("goes")).into() },
+    Scenario { name: "lock block hosting volume", before: Before::Blocks, operation: |b| restrict(b, "locked") },
+    Scenario { name: "expand block hosting volume", before: Before::Blocks, operation: |b| expand(b.volume("hosting")) },
 ];
 
 /// Finds a line of [`ALL`].
@@ -70,7 +81,7 @@ pub fn named(name: &str) -> &'static Scenario {
 
 impl Scenario {
     pub fn base(&self) -> &'static Base {
-        static BASES: [OnceLock<Base>; 4] = [const { OnceLock::new() }; 4];
+        static BASES: [OnceLock<Base>; 5] = [const { OnceLock::new() }; 5];
         BASES[self.before as usize].get_or_init(|| Base::build(self.before))
     }
     pub fn operation(&self) -> Any {
@@ -101,6 +112,19 @@ pub fn expand(volume: VolumeId) -> Any {
     let by: VolumeExpandRequest = from(json!({"expand_size": 3}));
     ExpandVolume::new(volume, by).unwrap().into()
 }
+/// For so many hosts, or all of them when 0.
+pub fn block(name: &str, size: i64, hosts: i64, auth: bool) -> Any {
+    let body = json!({"name": name, "size": size, "hacount": hosts, "auth": auth});
+    CreateBlockVolume::try_from(from::<BlockVolumeCreateRequest>(body)).unwrap().into()
+}
+pub fn expand_block(base: &Base, name: &str, to: i64) -> Any {
+    let to: BlockVolumeExpandRequest = from(json!({"new_size": to}));
+    ExpandBlockVolume::new(base.block(name), to).unwrap().into()
+}
+pub fn restrict(base: &Base, word: &str) -> Any {
+    let request: BlockRestrictionRequest = from(json!({"restriction": word}));
+    RestrictBlockHosting::new(base.volume("hosting"), &request).unwrap().into()
+}
 fn state(word: &str) -> StateRequest {
     from(json!({"state": word}))
 }
@@ -123,6 +147,7 @@ pub struct Base {
     nodes: BTreeMap<String, NodeId>,
     devices: BTreeMap<String, DeviceId>,
     volumes: BTreeMap<String, VolumeId>,
+    blocks: BTreeMap<String, BlockVolumeId>,
 }
 
 impl Base {
@@ -139,6 +164,9 @@ impl Base {
     pub fn volume(&self, name: &str) -> VolumeId {
         self.volumes[name]
     }
+    pub fn block(&self, name: &str) -> BlockVolumeId {
+        self.blocks[name]
+    }
 
     fn build(before: Before) -> Self {
         let site = Site::empty();
@@ -150,12 +178,15 @@ impl Base {
         if before == Before::Node {
             server.perform(add_node(&base, 0));
         }
-        if matches!(before, Before::Estate | Before::Cloned) {
+        if matches!(before, Before::Estate | Before::Cloned | Before::Blocks) {
             base.estate(&site, &server);
         }
         if before == Before::Cloned {
             server.perform(clone(base.volume("two"), "copy"));
             base.learn(&server);
+        }
+        if before == Before::Blocks {
+            base.blocks(&server);
         }
         server.end();
         (base.database, base.world) = site.photograph();
@@ -193,6 +224,17 @@ impl Base {
         self.learn(server);
     }
 
+    /// A hosting volume of 10 GiB, and on it one block volume for each thing that is done to one, and
+    /// one that is never touched: 3 GiB are left.
+    fn blocks(&mut self, server: &super::site::Server) {
+        let body = json!({"name": "hosting", "size": 10, "block": true, "durability": replica_3()});
+        server.perform(CreateVolume::try_from(from::<VolumeCreateRequest>(body)).unwrap());
+        server.perform(block("grows", 2, 3, false));
+        server.perform(block("goes", 2, 0, true));
+        server.perform(block("stays", 2, 1, true));
+        self.learn(server);
+    }
+
     /// Takes over the ids of everything that is there.
     fn learn(&mut self, server: &super::site::Server) {
         let store = &server.store;
@@ -210,6 +252,10 @@ impl Base {
             for id in cluster.volumes {
                 let volume = inventory::volume::info(store, id).await.unwrap();
                 self.volumes.insert(volume.name.clone(), id);
+            }
+            for id in cluster.blockvolumes {
+                let block = inventory::block_volume::info(store, id).await.unwrap();
+                self.blocks.insert(block.name.clone(), id);
             }
         });
     }

@@ -4,27 +4,35 @@
 //! and after all of `run`; what may hold data is never formatted; what is there already and ours
 //! is success, and so is what is gone already. Ours is proven by the id in the name.
 mod add_bricks;
+mod block;
 mod brick;
 mod clone_volume;
+mod create_block;
 mod create_volume;
+mod delete_block;
 mod delete_volume;
 mod device;
 mod flush_brick;
 mod peer;
+mod resize_block;
 mod session;
 
 pub(crate) use add_bricks::{AddBricks, Rebalance};
+pub(crate) use block::BlockPlace;
 pub(crate) use brick::{BrickPlace, CreateBrick, DestroyBrick};
 pub(crate) use clone_volume::{CloneVolume, FindNameFree, SourceBrick};
+pub(crate) use create_block::{BlockHost, CreateBlock, InspectBlock};
 pub(crate) use create_volume::CreateVolume;
+pub(crate) use delete_block::DestroyBlock;
 pub(crate) use delete_volume::{DestroyVolume, InspectVolume};
 pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
 pub(crate) use flush_brick::FlushBrick;
 pub(crate) use peer::{Detach, Probe};
+pub(crate) use resize_block::ResizeBlock;
 pub(crate) use session::Pool;
 
 use crate::{
-    domain::{BrickId, ClonedLv, DeviceFacts, Hostname, NodeId},
+    domain::{BlockTarget, BrickId, ClonedLv, DeviceFacts, Gib, Hostname, NodeId},
     node::{NodeError, Nodes},
 };
 use serde::{Deserialize, Serialize};
@@ -51,6 +59,13 @@ pub(crate) enum Output {
     Reclaimed(bool),
     /// What the bricks of a clone are called, in gluster's order.
     Cloned(Vec<ClonedLv>),
+    /// Where and how initiators log in to a block volume.
+    Target(BlockTarget),
+    /// A block volume has its new size.
+    Resized {
+        /// What all of its hosts offer of it.
+        usable: Gib,
+    },
 }
 
 /// The same error of a run that has changed something already, or may have: a node that cannot be
@@ -164,6 +179,10 @@ steps! {
     CreateVolume = "create-volume",
     InspectVolume = "inspect-volume",
     DestroyVolume = "destroy-volume",
+    InspectBlock = "inspect-block",
+    CreateBlock = "create-block",
+    ResizeBlock = "resize-block",
+    DestroyBlock = "destroy-block",
     AddBricks = "add-bricks",
     Rebalance = "rebalance",
     FindNameFree = "find-name-free",
