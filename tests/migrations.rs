@@ -27,7 +27,13 @@ const SAMPLES: &[&str] = &[
     "UPDATE operations SET state = 'stuck', tries = 2, retry_at = 7;",
     "INSERT INTO debris (brick, device, path, pool_kib, metadata_kib, why, since)
        VALUES ('x', 'd', '/x', 4, 4, 'away', 0);
-     INSERT INTO moves (brick, replaces) VALUES ('y', 'b');",
+     INSERT INTO moves (brick, replaces) VALUES ('y', 'b');
+     INSERT INTO volumes (id, cluster, name, size_gib, durability, replica, disperse_data,
+       disperse_redundancy, gid, snapshot_enabled, snapshot_factor, block, options, clusters)
+       VALUES ('h', '00000000000000000000000000000001', 'hosting', 101, 'none', 0, 0, 0, 0, 0, 1.0, 1, '[]', '[]');",
+    "INSERT INTO block_volumes (id, hosting, name, size_gib, usable_gib, held_gib, ha_count, auth,
+       clusters, hosts, iqn, lun, username, password)
+       VALUES ('k', 'h', 'blk', 5, 5, 5, 1, 0, '[]', '[]', '', 0, '', '');",
     "INSERT INTO bricks (id, volume, device, path, size_kib, pool_kib, metadata_kib, part, set_index, position, lv, pool)
        VALUES ('c', 'v', 'd', '/run/gluster/snaps/x/brick1/brick', 10, 0, 0, 'data', 0, 0, 'x_0', 'tp_b');",
 ];
@@ -47,6 +53,13 @@ async fn every_migration_keeps_what_was_there() {
     assert!(tables >= 10, "{tables}");
     let kept = sqlx::query("SELECT id FROM clusters").fetch_one(&mut db).await.unwrap();
     assert_eq!(kept.get::<String, _>(0), CLUSTER);
+    // What was a hosting volume before anybody counted gets the figures it was shown with.
+    let reserved: Vec<i64> =
+        sqlx::query_scalar("SELECT block_reserved_gib FROM volumes ORDER BY id")
+            .fetch_all(&mut db)
+            .await
+            .unwrap();
+    assert_eq!(reserved, [3, 0], "of the hosting volume and of the other one");
     let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut db).await.unwrap();
     assert!(broken.is_empty());
 }

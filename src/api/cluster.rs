@@ -1,5 +1,5 @@
 //! Clusters (api.md 8).
-use crate::domain::{ClusterId, NodeId, VolumeId};
+use crate::domain::{BlockVolumeId, ClusterId, NodeId, VolumeId};
 use serde::{Deserialize, Serialize};
 
 /// What kinds of volume a cluster may hold: body of `POST /clusters` and of `.../flags`.
@@ -26,7 +26,7 @@ pub struct ClusterInfo {
     /// Takes ordinary volumes.
     pub file: bool,
     /// Its block volumes.
-    pub blockvolumes: Vec<String>,
+    pub blockvolumes: Vec<BlockVolumeId>,
 }
 
 /// Answer of `GET /clusters`.

@@ -4,6 +4,7 @@
 //! with a default; "left out when empty" is part of the contract and stands on each field.
 pub mod admin;
 pub mod brick;
+pub mod block_volume;
 pub mod cluster;
 pub mod device;
 pub mod json;

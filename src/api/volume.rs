@@ -1,6 +1,6 @@
 //! Volumes (api.md 11).
 use super::{device::BrickInfo, is_zero};
-use crate::domain::{ClusterId, VolumeId};
+use crate::domain::{BlockVolumeId, ClusterId, VolumeId};
 use serde::{Deserialize, Serialize};
 
 /// Number of copies, as requested (0 = not given).
@@ -90,6 +90,14 @@ pub struct VolumeCloneRequest {
     pub name: String,
 }
 
+/// Body of `POST /volumes/{id}/block-restriction`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BlockRestrictionRequest {
+    /// `locked`, or empty to unlock.
+    pub restriction: String,
+}
+
 /// How to mount with the native client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlusterfsMount {
@@ -128,7 +136,7 @@ pub struct BlockInfo {
     pub reservedsize: i64,
     /// Ids of the block volumes on it.
     #[serde(skip_serializing_if = "is_zero")]
-    pub blockvolume: Vec<String>,
+    pub blockvolume: Vec<BlockVolumeId>,
     /// Empty, `locked` or `locked-by-update`.
     #[serde(skip_serializing_if = "is_zero")]
     pub restriction: String,

@@ -5,6 +5,7 @@
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts, which show backticks")]
 mod args;
 mod brick;
+mod block_volume;
 mod client;
 mod cluster;
 mod console;
@@ -19,6 +20,7 @@ mod token;
 pub mod topology;
 mod volume;
 
+pub use block_volume::render as render_block_volume;
 pub use client::Clock;
 pub use cluster::render as render_cluster;
 pub use console::Console;
@@ -72,6 +74,9 @@ enum Command {
     /// Manage volumes
     #[command(subcommand)]
     Volume(volume::VolumeCommand),
+    /// Manage block volumes: iSCSI targets whose disks are files on volumes that host them
+    #[command(subcommand)]
+    Blockvolume(block_volume::BlockVolumeCommand),
     /// Load clusters, nodes and devices from a file, or show all there is
     #[command(subcommand)]
     Topology(topology::TopologyCommand),
@@ -159,6 +164,7 @@ async fn dispatch(command: Command, session: &Session<'_>) -> Result<()> {
         Command::Device(c) => device::run(c, session).await,
         Command::Brick(c) => brick::run(c, session).await,
         Command::Volume(c) => volume::run(c, session).await,
+        Command::Blockvolume(c) => block_volume::run(c, session).await,
         Command::Topology(c) => topology::run(c, session).await,
         Command::Server(c) => server::run(c, session).await,
         Command::Loglevel(c) => server::run_loglevel(c, session).await,

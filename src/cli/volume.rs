@@ -6,8 +6,8 @@ use super::{
     persistent_volume::{self, PersistentVolume},
 };
 use crate::api::volume::{
-    Disperse, DurabilityRequest, Replicate, Snapshot, VolumeCreateRequest, VolumeExpandRequest,
-    VolumeInfo, VolumeList,
+    BlockRestrictionRequest, Disperse, DurabilityRequest, Replicate, Snapshot, VolumeCreateRequest,
+    VolumeExpandRequest, VolumeInfo, VolumeList,
 };
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -46,6 +46,14 @@ pub(super) enum VolumeCommand {
     Delete(Target),
     /// List all volumes
     List,
+    /// Lock a block hosting volume for further block volumes, or unlock it
+    #[command(after_help = "Example:\n  heketi-cli volume set-block-hosting-restriction locked ID")]
+    SetBlockHostingRestriction {
+        /// locked or unlocked
+        restriction: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Make Kubernetes objects that belong to a volume
     #[command(subcommand)]
     Endpoint(EndpointCommand),
@@ -135,6 +143,20 @@ pub(super) async fn run(command: VolumeCommand, session: &Session<'_>) -> Result
             }
             session.console.print(&text)
         }
+        VolumeCommand::SetBlockHostingRestriction { restriction, target } => {
+            let restriction = match restriction.as_deref() {
+                Some("locked") => "locked".to_owned(),
+                Some("unlocked") => String::new(),
+                None => bail!("Restriction missing: locked or unlocked"),
+                Some(other) => bail!("Restriction {other:?} is neither locked nor unlocked"),
+            };
+            let id = target.id(session, ID_MISSING)?;
+            let path = format!("/volumes/{id}/block-restriction");
+            let body = BlockRestrictionRequest { restriction };
+            let what = "setting the restriction";
+            let volume: VolumeInfo = client.change(&path, &body, what).await?;
+            session.show(&volume, render)
+        }
         VolumeCommand::Endpoint(EndpointCommand::Patch(target)) => {
             let hosts = info(&target, session).await?.mount.glusterfs.hosts;
             session.console.print(&persistent_volume::endpoint_patch(&hosts)?)
@@ -199,7 +221,7 @@ pub fn render(volume: &VolumeInfo) -> String {
         volume.block,
         block.freesize,
         block.reservedsize,
-        block.blockvolume.join(" "),
+        block.blockvolume.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         volume.durability.kind,
         distribute_count(volume)
     );

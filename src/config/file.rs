@@ -48,6 +48,8 @@ pub(super) struct Glusterfs {
     pub(super) average_file_size_kb: u64,
     pub(super) pre_request_volume_options: String,
     pub(super) post_request_volume_options: String,
+    pub(super) auto_create_block_hosting_volume: bool,
+    pub(super) block_hosting_volume_size: u64,
     pub(super) block_hosting_volume_options: String,
     pub(super) zone_checking: String,
     pub(super) max_volumes_per_cluster: i64,
@@ -98,6 +100,7 @@ pub(super) struct Common {
     pub(super) xfs_sw: u32,
     pub(super) xfs_su: u32,
     pub(super) lvm_wrapper: String,
+    pub(super) block_prealloc: String,
     /// Seconds; ours.
     pub(super) command_timeout: u64,
 }

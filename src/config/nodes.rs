@@ -117,6 +117,13 @@ pub(super) fn tools(file: &File, env: &Environment<'_>) -> Result<Tools, ConfigE
         let why = format!("`{fstab}` is not the absolute path of a file");
         return Err(ConfigError::Value { key: "glusterfs.sshexec.fstab", why });
     }
+    let prealloc = text("HEKETI_BLOCK_VOLUME_DEFAULT_PREALLOC", &common.block_prealloc);
+    let prealloc = or(&prealloc, default.block_prealloc);
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if !prealloc.bytes().all(allowed) {
+        let why = format!("`{prealloc}` is neither full nor no");
+        return Err(ConfigError::Value { key: "glusterfs.sshexec.block_prealloc", why });
+    }
     Ok(Tools {
         fstab,
         mount_options: or(&text("HEKETI_MOUNT_OPTS", &common.mountopts), default.mount_options),
@@ -134,6 +141,7 @@ pub(super) fn tools(file: &File, env: &Environment<'_>) -> Result<Tools, ConfigE
             .ok()
             .flatten()
             .unwrap_or(common.snapshot_limit),
+        block_prealloc: prealloc,
         command_timeout: limit(env, "BRICKYARD_COMMAND_TIMEOUT", common.command_timeout, 300)?,
     })
 }

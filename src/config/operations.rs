@@ -53,6 +53,17 @@ pub(super) fn operations(file: &File, env: &Environment<'_>) -> Result<Settings,
         "glusterfs.post_request_volume_options",
         &gluster.post_request_volume_options,
     )?;
+    // What cannot be read as a boolean is false, as with Heketi.
+    let auto = env.text("HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME");
+    settings.create_block_hosting = match auto {
+        Some(_) => env.boolean("HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME").unwrap_or(false),
+        None => gluster.auto_create_block_hosting_volume,
+    };
+    let size = env.number("HEKETI_BLOCK_HOSTING_VOLUME_SIZE")?;
+    match size.unwrap_or(gluster.block_hosting_volume_size) {
+        0 => {}
+        gib => settings.block_hosting_size = Gib(gib),
+    }
     let hosting = env.text("HEKETI_BLOCK_HOSTING_VOLUME_OPTIONS");
     let hosting = hosting.unwrap_or_else(|| gluster.block_hosting_volume_options.clone());
     if !hosting.is_empty() {

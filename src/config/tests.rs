@@ -210,3 +210,37 @@ fn waits_and_limits_are_settings() {
     let wrong = with_keys("{}", &[("BRICKYARD_COMMAND_TIMEOUT", "soon")]).unwrap_err().to_string();
     assert!(wrong.contains("BRICKYARD_COMMAND_TIMEOUT: `soon`"), "{wrong}");
 }
+
+/// As Heketi: off unless something says otherwise, and 1 TiB.
+#[test]
+fn block_hosting_volumes_made_by_themselves() {
+    let made = |file: &str, variables: &[(&str, &str)]| {
+        let operations = with_keys(file, variables).unwrap().operations;
+        (operations.create_block_hosting, operations.block_hosting_size.0)
+    };
+    let (auto, size) =
+        ("HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME", "HEKETI_BLOCK_HOSTING_VOLUME_SIZE");
+    let file = r#"{"glusterfs":{"auto_create_block_hosting_volume":true,
+        "block_hosting_volume_size":500}}"#;
+    assert_eq!(made("{}", &[]), (false, 1024));
+    assert_eq!(made(file, &[]), (true, 500));
+    assert_eq!(made(file, &[(auto, "f"), (size, "7")]), (false, 7));
+    assert_eq!(made(file, &[(auto, "perhaps"), (size, "0")]), (false, 1024));
+    assert_eq!(made("{}", &[(auto, "1")]), (true, 1024));
+    let wrong = with_keys("{}", &[(size, "large")]).unwrap_err().to_string();
+    assert!(wrong.contains(size) && wrong.contains("`large`"), "{wrong}");
+}
+
+#[test]
+fn how_block_files_are_made() {
+    let prealloc = |file: &str, variables: &[(&str, &str)]| {
+        with_keys(file, variables).map(|config| config.tools.block_prealloc)
+    };
+    let file = r#"{"glusterfs":{"sshexec":{"block_prealloc":"no"}}}"#;
+    let variable = "HEKETI_BLOCK_VOLUME_DEFAULT_PREALLOC";
+    assert_eq!(prealloc("{}", &[]).unwrap(), "full");
+    assert_eq!(prealloc(file, &[]).unwrap(), "no");
+    assert_eq!(prealloc(file, &[(variable, "full")]).unwrap(), "full");
+    let wrong = prealloc("{}", &[(variable, "no; reboot")]).unwrap_err().to_string();
+    assert!(wrong.contains("block_prealloc: `no; reboot`"), "{wrong}");
+}

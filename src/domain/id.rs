@@ -70,6 +70,8 @@ id! {
     DeviceId,
     /// A GlusterFS volume.
     VolumeId,
+    /// A block volume on a hosting volume.
+    BlockVolumeId,
     /// One brick of a volume; its logical volume is `brick_<id>`.
     BrickId,
     /// A journalled operation; clients poll it as `/queue/<id>`.

@@ -60,6 +60,11 @@ name!(
     VolumeName,
     is_volume_name
 );
+name!(
+    /// The name gluster-block knows a block volume by, on its hosting volume.
+    BlockVolumeName,
+    is_volume_name
+);
 
 /// IP literal, or labels of `[A-Za-z0-9_][A-Za-z0-9_-]{0,62}` joined by dots, with at most one
 /// closing `.` or `_`, and at most 255 characters that are not dots (api.md 9.1).

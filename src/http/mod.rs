@@ -6,6 +6,7 @@ mod admin;
 mod answer;
 mod auth;
 mod brick;
+mod block_volume;
 mod cluster;
 mod device;
 mod gate;

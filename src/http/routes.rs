@@ -1,5 +1,5 @@
 //! Every route, in Heketi's order (api.md 7).
-use super::{admin, answer, brick, cluster, device, node, operation, queue, volume};
+use super::{admin, answer, block_volume, brick, cluster, device, node, operation, queue, volume};
 use crate::app::App;
 use axum::{
     Router,
@@ -28,6 +28,10 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/volumes/{id}/expand", post(volume::expand)),
         ("/volumes/{id}/clone", post(volume::clone)),
         ("/bricks/to-evict/{id}", post(brick::evict)),
+        ("/volumes/{id}/block-restriction", post(volume::restrict)),
+        ("/blockvolumes", post(block_volume::create).get(block_volume::list)),
+        ("/blockvolumes/{id}", get(block_volume::info).delete(block_volume::remove)),
+        ("/blockvolumes/{id}/expand", post(block_volume::expand)),
         ("/operations", get(operation::counts)),
         ("/operations/pending", get(operation::list)),
         ("/operations/pending/cleanup", post(operation::clean_up)),

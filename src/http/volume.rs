@@ -6,13 +6,14 @@ use super::{
 };
 use crate::{
     api::volume::{
-        VolumeCloneRequest, VolumeCreateRequest, VolumeExpandRequest, VolumeInfo, VolumeList,
+        BlockRestrictionRequest, VolumeCloneRequest, VolumeCreateRequest, VolumeExpandRequest,
+        VolumeInfo, VolumeList,
     },
     app::App,
     domain::VolumeId,
     error::Result,
     inventory::volume,
-    operation::{CloneVolume, CreateVolume, DeleteVolume, ExpandVolume},
+    operation::{CloneVolume, CreateVolume, DeleteVolume, ExpandVolume, RestrictBlockHosting},
 };
 use axum::{extract::State, http::Method};
 
@@ -57,4 +58,14 @@ pub(super) async fn clone(
     Body(request): Body<VolumeCloneRequest>,
 ) -> Result<Accepted> {
     Ok(Accepted(app.operations.start(CloneVolume::new(id, request)?).await?, method))
+}
+
+pub(super) async fn restrict(
+    State(app): State<App>,
+    method: Method,
+    Id(id): Id<VolumeId>,
+    Body(request): Body<BlockRestrictionRequest>,
+) -> Result<Accepted> {
+    let operation = RestrictBlockHosting::new(id, &request)?;
+    Ok(Accepted(app.operations.start(operation).await?, method))
 }

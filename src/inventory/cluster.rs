@@ -4,7 +4,7 @@ use crate::{
     domain::ClusterId,
     error::{Error, Result},
     store::{
-        Store,
+        Store, block_volumes,
         clusters::{self, Cluster},
         nodes, volumes,
     },
@@ -51,7 +51,7 @@ async fn info_of(db: &mut SqliteConnection, cluster: Cluster) -> Result<ClusterI
         volumes: volumes::ids_of_cluster(db, cluster.id).await?,
         block: cluster.block,
         file: cluster.file,
-        blockvolumes: vec![],
+        blockvolumes: block_volumes::ids_of_cluster(db, cluster.id).await?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What is known, as the API shows it, and the few changes that touch no node.
 //!
 //! Each call is one transaction, so an answer never mixes two states.
+pub mod block_volume;
 pub mod cluster;
 pub mod device;
 pub mod node;

@@ -5,14 +5,15 @@ use crate::{
         BlockInfo, Disperse, DurabilityRequest, GlusterfsMount, Mount, MountOptions, Replicate,
         Snapshot, VolumeInfo, VolumeList,
     },
-    domain::VolumeId,
+    domain::{Gib, VolumeId},
     error::Result,
     store::{
-        Store, bricks,
+        Store, block_hosting, block_volumes, bricks,
         nodes::{self, Node},
         volumes::{self, Volume},
     },
 };
+use sqlx::SqliteConnection;
 
 /// Ids of all volumes that are not being created or deleted.
 ///
@@ -45,7 +46,7 @@ pub async fn info(store: &Store, id: VolumeId) -> Result<VolumeInfo> {
         id,
         cluster: volume.cluster,
         mount: Mount { glusterfs: mount(&volume, &nodes) },
-        blockinfo: block_info(&volume),
+        blockinfo: block_info(&mut tx, id).await?,
         bricks: bricks.iter().map(brick_info).collect(),
     })
 }
@@ -73,12 +74,16 @@ fn mount(volume: &Volume, nodes: &[Node]) -> GlusterfsMount {
     }
 }
 
-/// 98 % of a block hosting volume are for block volumes (api.md 11.7).
-fn block_info(volume: &Volume) -> BlockInfo {
-    if !volume.block {
-        return BlockInfo::default();
-    }
-    let size = i64::try_from(volume.size.0).unwrap_or(i64::MAX);
-    let freesize = size.saturating_mul(98) / 100;
-    BlockInfo { freesize, reservedsize: size - freesize, ..BlockInfo::default() }
+/// Nothing for volumes that do not host block volumes.
+async fn block_info(db: &mut SqliteConnection, id: VolumeId) -> Result<BlockInfo> {
+    let Some(hosting) = block_hosting::get(db, id).await? else {
+        return Ok(BlockInfo::default());
+    };
+    let number = |size: Gib| i64::try_from(size.0).unwrap_or(i64::MAX);
+    Ok(BlockInfo {
+        freesize: number(hosting.free()),
+        reservedsize: number(hosting.reserved),
+        blockvolume: block_volumes::ids_on(db, id).await?,
+        restriction: hosting.restriction.as_str().to_owned(),
+    })
 }

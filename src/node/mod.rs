@@ -6,6 +6,7 @@ pub mod activity;
 pub mod clone;
 pub mod fstab;
 pub mod gluster;
+pub mod gluster_block;
 pub mod health;
 pub mod lvm;
 pub mod mount;
@@ -160,6 +161,8 @@ pub struct Tools {
     pub gluster_timeout: u32,
     /// `snap-max-hard-limit`, set on each peer probe when above 0.
     pub snapshot_limit: u32,
+    /// `gluster-block create ... prealloc`: `full`, or `no` for files that grow as they are used.
+    pub block_prealloc: String,
     /// After this time a node ends a command that has no limit of its own.
     pub command_timeout: Duration,
 }
@@ -178,6 +181,7 @@ impl Default for Tools {
             backup_lvm_metadata: false,
             gluster_timeout: 600,
             snapshot_limit: 0,
+            block_prealloc: "full".into(),
             command_timeout: script::USUAL_LIMIT,
         }
     }

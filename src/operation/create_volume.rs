@@ -3,7 +3,7 @@ use super::{
     Operation, Plan, Planning, Settings,
     journal::Record,
     planning::{
-        add_bricks, addresses, create_steps, drop_bricks, flush_steps, members, place,
+        add_bricks, addresses, candidates, create_steps, drop_bricks, flush_steps, members, place,
         placement_request, pool,
     },
     step::{self, Step},
@@ -12,14 +12,14 @@ use crate::{
     api::volume::VolumeCreateRequest,
     domain::{
         ClusterId, Gib, Part, SnapshotFactor, VolumeId, VolumeName, VolumeOption,
-        durability::{Requested, UnknownKind},
+        durability::{Kind, Requested, UnknownKind},
     },
     error::{Error, Result},
     node::gluster::NewVolume,
     placement::{Placement, Refusal},
     store::{
         WriteTx, bricks,
-        clusters::{self, Cluster},
+        clusters::Cluster,
         volumes::{self, Volume},
     },
     validate::{self, Problems},
@@ -101,21 +101,24 @@ impl TryFrom<VolumeCreateRequest> for CreateVolume {
 }
 
 impl CreateVolume {
-    /// The clusters to try, in order.
-    async fn candidates(&self, tx: &mut WriteTx) -> Result<Vec<Cluster>> {
-        let all = clusters::all(tx).await?;
-        if all.is_empty() {
-            return Err(Error::Invalid("No clusters configured".into()));
-        }
-        if self.clusters.is_empty() {
-            return Ok(all);
-        }
-        let find = |id: &String| {
-            let parsed = id.parse::<ClusterId>().ok();
-            let found = all.iter().find(|c| Some(c.id) == parsed).copied();
-            found.ok_or_else(|| Error::Invalid(format!("Cluster id {id} not found")))
-        };
-        self.clusters.iter().map(find).collect()
+    /// A volume that is to host block volumes, as it is made when none has room for one: three
+    /// copies, and nothing that anybody asked for but its clusters (storage.md 3.8).
+    ///
+    /// # Errors
+    /// None: the name is made of the id.
+    pub(super) fn hosting(volume: VolumeId, size: Gib, clusters: Vec<String>) -> Result<Self> {
+        let name = format!("vol_{volume}").parse();
+        Ok(Self {
+            volume,
+            name: name.map_err(|_| Error::Invalid("name: must be in a valid format".into()))?,
+            size,
+            clusters,
+            durability: Requested { kind: Kind::Replicate, replica: 3, data: 0, redundancy: 0 },
+            gid: 0,
+            options: vec![],
+            block: true,
+            snapshot: None,
+        })
     }
 
     fn check_size(&self, settings: &Settings) -> Result<()> {
@@ -249,7 +252,7 @@ impl Operation for CreateVolume {
     }
 
     async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
-        let candidates = self.candidates(tx).await?;
+        let candidates = candidates(tx, &self.clusters).await?;
         self.check_size(planning.settings)?;
         let (volume, placement) = self.choose(tx, candidates, planning).await?;
         volumes::insert(tx, &volume).await?;

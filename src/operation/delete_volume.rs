@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::VolumeId,
     error::{Error, Result},
-    store::{WriteTx, bricks, volumes},
+    store::{WriteTx, block_hosting, bricks, volumes},
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,10 @@ impl Operation for DeleteVolume {
         let volume = volumes::get_settled(tx, self.volume).await?;
         if volume.name.as_str() == DATABASE_VOLUME {
             let text = "Cannot delete volume containing the Heketi database";
+            return Err(Error::Conflict(text.into()));
+        }
+        if block_hosting::is_used(tx, self.volume).await? {
+            let text = "Cannot delete a block hosting volume containing block volumes";
             return Err(Error::Conflict(text.into()));
         }
         if bricks::any_pending(tx, self.volume).await? {

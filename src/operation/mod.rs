@@ -15,12 +15,15 @@ mod clean_up;
 mod cleaner;
 mod clone_volume;
 mod clear_debris;
+mod create_block_volume;
 mod create_volume;
+mod delete_block_volume;
 mod delete_device;
 mod delete_node;
 mod delete_volume;
 mod drivers;
 mod evict_brick;
+mod expand_block_volume;
 mod expand_volume;
 mod journal;
 mod lead;
@@ -29,6 +32,7 @@ mod planning;
 mod queue;
 mod remove_device;
 mod remove_node;
+mod restrict_block_hosting;
 mod resync_device;
 mod runner;
 mod set_device_state;
@@ -42,14 +46,18 @@ pub use add_node::AddNode;
 pub use clean_up::CleanUp;
 pub use clear_debris::ClearDebris;
 pub use clone_volume::CloneVolume;
+pub use create_block_volume::CreateBlockVolume;
 pub use create_volume::CreateVolume;
+pub use delete_block_volume::DeleteBlockVolume;
 pub use delete_device::DeleteDevice;
 pub use delete_node::DeleteNode;
 pub use delete_volume::DeleteVolume;
 pub use evict_brick::EvictBrick;
+pub use expand_block_volume::ExpandBlockVolume;
 pub use expand_volume::ExpandVolume;
 pub use remove_device::RemoveDevice;
 pub use remove_node::RemoveNode;
+pub use restrict_block_hosting::RestrictBlockHosting;
 pub use resync_device::ResyncDevice;
 pub use runner::OnRestart;
 pub use set_device_state::SetDeviceState;
@@ -156,6 +164,11 @@ pub(crate) trait Operation: Send + Sync {
     }
     /// One transaction: the pending rows become true.
     fn commit(&self, tx: &mut WriteTx, record: &Record) -> impl Future<Output = Result<()>> + Send;
+    /// What is wrong with a result that is kept all the same: whoever asked for it is told that it
+    /// failed.
+    fn flaw(&self, _record: &Record) -> Option<String> {
+        None
+    }
     /// One transaction: exactly the inverse of `reserve`.
     fn release(&self, tx: &mut WriteTx, record: &Record)
     -> impl Future<Output = Result<()>> + Send;
@@ -230,6 +243,9 @@ macro_rules! operations {
             async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
                 match self { $(Self::$name(op) => op.commit(tx, record).await),* }
             }
+            fn flaw(&self, record: &Record) -> Option<String> {
+                match self { $(Self::$name(op) => op.flaw(record)),* }
+            }
             async fn release(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
                 match self { $(Self::$name(op) => op.release(tx, record).await),* }
             }
@@ -255,6 +271,10 @@ operations! {
     CreateVolume = "create-volume",
     ExpandVolume = "expand-volume",
     DeleteVolume = "delete-volume",
+    CreateBlockVolume = "create-block-volume",
+    ExpandBlockVolume = "expand-block-volume",
+    DeleteBlockVolume = "delete-block-volume",
+    RestrictBlockHosting = "restrict-block-hosting",
     CleanUp = "clean-up",
     CloneVolume = "clone-volume",
     EvictBrick = "evict-brick",

@@ -3,7 +3,7 @@ use super::{
     Any, Operation, Operations,
     drivers::Driving,
     journal::{Record, StepRecord},
-    step::Place,
+    step::{Place, Step},
 };
 use crate::{
     api::operation::{
@@ -227,9 +227,18 @@ fn changes(record: &Record) -> Vec<Change> {
         };
         Some(Change { id, description: description.to_owned() })
     };
+    // Made together with what it is for.
+    let hosting = |step: &StepRecord| match (&record.operation, &step.step) {
+        (Any::CreateBlockVolume(_), Step::CreateVolume(step)) => {
+            Some(Change { id: step.volume.id.to_string(), description: "Add volume".into() })
+        }
+        _ => None,
+    };
     let subject =
         |(description, id): (&str, String)| Change { id, description: description.into() };
-    record.steps.iter().filter_map(brick).chain(record.operation.subject().map(subject)).collect()
+    let bricks = record.steps.iter().filter_map(brick);
+    let hosting = record.steps.iter().filter_map(hosting);
+    bricks.chain(hosting).chain(record.operation.subject().map(subject)).collect()
 }
 
 fn steps(record: &Record) -> Vec<StepInfo> {

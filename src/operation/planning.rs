@@ -18,6 +18,7 @@ use crate::{
     store::{
         WriteTx,
         bricks::{self, Brick, NewBrick},
+        clusters::{self, Cluster},
         debris,
         nodes::{self, NameKind},
         view,
@@ -41,6 +42,26 @@ impl Planning<'_> {
         let once = both == *self.avoid;
         Ok(if once { vec![both] } else { vec![both, self.avoid.clone()] })
     }
+}
+
+/// The clusters that a request names, in its order, or all of them.
+///
+/// # Errors
+/// 400 when there are none, or one that is named does not exist (api.md 11.1, 12).
+pub(super) async fn candidates(tx: &mut WriteTx, named: &[String]) -> Result<Vec<Cluster>> {
+    let all = clusters::all(tx).await?;
+    if all.is_empty() {
+        return Err(Error::Invalid("No clusters configured".into()));
+    }
+    if named.is_empty() {
+        return Ok(all);
+    }
+    let find = |id: &String| {
+        let parsed = id.parse::<ClusterId>().ok();
+        let found = all.iter().find(|c| Some(c.id) == parsed).copied();
+        found.ok_or_else(|| Error::Invalid(format!("Cluster id {id} not found")))
+    };
+    named.iter().map(find).collect()
 }
 
 /// The request to the placement for so much of a volume.

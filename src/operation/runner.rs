@@ -301,10 +301,18 @@ impl Runner {
                 return self.turn_back(record, &[], &[], (None, &error.to_string())).await;
             }
         }
+        let kind = record.operation.kind();
+        if let Some(flaw) = record.operation.flaw(record) {
+            operations::set_state(&mut tx, record.id, OpState::Failed, Some(&flaw)).await?;
+            operations::finish(&mut tx, record.id, OpState::Failed, None).await?;
+            tx.commit().await?;
+            tracing::warn!(operation = %record.id, kind, flaw, "operation done in part");
+            return Ok(());
+        }
         let location = record.operation.location();
         operations::finish(&mut tx, record.id, OpState::Done, location.as_deref()).await?;
         tx.commit().await?;
-        tracing::info!(operation = %record.id, kind = record.operation.kind(), "operation done");
+        tracing::info!(operation = %record.id, kind, "operation done");
         Ok(())
     }
 

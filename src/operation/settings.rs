@@ -1,5 +1,8 @@
 //! Limits and defaults of operations, from the configuration (config.md 1.2).
-use crate::{domain::VolumeOption, placement::size::Limits};
+use crate::{
+    domain::{Gib, VolumeOption},
+    placement::size::Limits,
+};
 use std::time::Duration;
 
 /// What the configuration says about operations.
@@ -19,6 +22,10 @@ pub struct Settings {
     pub post_request_options: Vec<VolumeOption>,
     /// Options of block hosting volumes.
     pub block_hosting_options: Vec<VolumeOption>,
+    /// Whether a hosting volume is made when none has room for a block volume.
+    pub create_block_hosting: bool,
+    /// Size of such a hosting volume.
+    pub block_hosting_size: Gib,
     /// New attempts after a volume could not be made.
     pub create_retries: i64,
     /// Spread data over new bricks after an expansion.
@@ -49,6 +56,8 @@ impl Default for Settings {
             pre_request_options: empty(),
             post_request_options: empty(),
             block_hosting_options: VolumeOption::list("group gluster-block").unwrap_or_default(),
+            create_block_hosting: false,
+            block_hosting_size: Gib(1024),
             create_retries: 4,
             rebalance: true,
             max_in_flight: 8,

@@ -3,6 +3,8 @@
 //! A write transaction always begins IMMEDIATE, so it never has to be repeated, and is durable
 //! when `commit` returns. Reads see one consistent state; with WAL they never wait for
 //! the writer.
+pub mod block_hosting;
+pub mod block_volumes;
 pub mod bricks;
 pub mod children;
 pub mod claims;

@@ -3,7 +3,7 @@ use super::{WriteTx, is_taken, row};
 use crate::{
     domain::{
         ClusterId, Durability, Gib, OperationId, SnapshotFactor, VolumeId, VolumeName,
-        VolumeOption, durability::Requested,
+        VolumeOption, block::kept_back, durability::Requested,
     },
     error::{Error, Result},
 };
@@ -81,7 +81,7 @@ pub async fn insert(tx: &mut WriteTx, volume: &Volume) -> Result<()> {
     sqlx::query(
         "INSERT INTO volumes (id, cluster, name, size_gib, durability, replica, disperse_data, \
          disperse_redundancy, gid, snapshot_enabled, snapshot_factor, block, options, clusters, \
-         pending_op) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         pending_op, block_reserved_gib) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(volume.id.to_string())
     .bind(volume.cluster.to_string())
@@ -98,6 +98,7 @@ pub async fn insert(tx: &mut WriteTx, volume: &Volume) -> Result<()> {
     .bind(row::to_json(&volume.options)?)
     .bind(row::to_json(&volume.clusters)?)
     .bind(volume.pending.map(|op| op.to_string()))
+    .bind(row::integer(if volume.block { kept_back(volume.size).0 } else { 0 }))
     .execute(&mut **tx)
     .await
     .map_err(|e| if is_taken(&e) { name_in_use(&volume.name) } else { e.into() })?;
@@ -181,16 +182,20 @@ pub async fn name_exists(
         .await?)
 }
 
-/// Adds to the size.
+/// Adds to the size, and to what a hosting volume keeps back (api.md 11.4).
 ///
 /// # Errors
 /// The database fails.
 pub async fn grow(tx: &mut WriteTx, id: VolumeId, by: Gib) -> Result<()> {
-    sqlx::query("UPDATE volumes SET size_gib = size_gib + ? WHERE id = ?")
-        .bind(row::integer(by.0))
-        .bind(id.to_string())
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "UPDATE volumes SET size_gib = size_gib + ?, \
+         block_reserved_gib = block_reserved_gib + iif(block = 1, ?, 0) WHERE id = ?",
+    )
+    .bind(row::integer(by.0))
+    .bind(row::integer(kept_back(by).0))
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

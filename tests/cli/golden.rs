@@ -113,6 +113,9 @@ fn volume(change: impl FnOnce(&mut Value)) -> api::volume::VolumeInfo {
     lenient::from_value(&value).unwrap()
 }
 
+const BLOCK: &str = "d2a28754dd68a596f378da0413520447";
+const VOLUME: &str = "bf69aeafa08d37faeca69586e6768dcc";
+
 #[test]
 fn volumes_of_other_kinds() {
     let disperse = volume(|v| {
@@ -134,13 +137,15 @@ fn volumes_of_other_kinds() {
         v["block"] = true.into();
         v["durability"]["type"] = "none".into();
         v["blockinfo"] = serde_json::json!({
-            "freesize": 7, "reservedsize": 2, "blockvolume": ["a", "b"], "restriction": "locked"
+            "freesize": 7, "reservedsize": 2, "blockvolume": [BLOCK, VOLUME], "restriction": "locked"
         });
     });
     let text = brickyard::cli::render_volume(&hosting);
-    let expected = "Block: true\nFree Size: 7\nReserved Size: 2\nBlock Hosting Restriction: locked\n\
-                    Block Volumes: [a b]\nDurability Type: none\nDistribute Count: 3\n";
-    assert!(text.ends_with(expected), "{text}");
+    let expected = format!(
+        "Block: true\nFree Size: 7\nReserved Size: 2\nBlock Hosting Restriction: locked\n\
+         Block Volumes: [{BLOCK} {VOLUME}]\nDurability Type: none\nDistribute Count: 3\n"
+    );
+    assert!(text.ends_with(&expected), "{text}");
 }
 
 #[test]

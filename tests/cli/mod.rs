@@ -1,6 +1,7 @@
 //! The command line against a scripted server, compared with what heketi-cli printed.
 mod argv;
 mod binary;
+mod block_volume;
 mod golden;
 mod protocol;
 mod scripted;

@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 31] = [
+const ROUTES: [(&str, &str); 37] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -30,6 +30,12 @@ const ROUTES: [(&str, &str); 31] = [
     ("POST", "/volumes/{id}/expand"),
     ("POST", "/volumes/{id}/clone"),
     ("POST", "/bricks/to-evict/{id}"),
+    ("POST", "/volumes/{id}/block-restriction"),
+    ("POST", "/blockvolumes"),
+    ("GET", "/blockvolumes"),
+    ("GET", "/blockvolumes/{id}"),
+    ("DELETE", "/blockvolumes/{id}"),
+    ("POST", "/blockvolumes/{id}/expand"),
     ("GET", "/operations"),
     ("GET", "/operations/pending"),
     ("POST", "/operations/pending/cleanup"),

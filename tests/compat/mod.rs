@@ -33,8 +33,7 @@ impl Exchange {
 
     /// Why it is not replayed: what it is about is a later piece of work.
     fn later(&self) -> Option<&'static str> {
-        // A block hosting volume that a block volume had made, and a clone: neither is there.
-        const HOSTING: &str = "5bb0168f9b15e05191da5521a7dcdbab";
+        // It is not there.
         const CLONE: &str = "630be5a5bb48627f518bb49f749aae83";
         let about = |words: &str| self.path.contains(words) || self.response.contains(words);
         if self.path.starts_with("/db/") {
@@ -43,10 +42,6 @@ impl Exchange {
             Some("log levels")
         } else if self.path == "/metrics" {
             Some("metrics")
-        } else if self.path.starts_with("/blockvolumes") || about("/blockvolumes/") {
-            Some("block volumes")
-        } else if about(HOSTING) || self.path.ends_with("/block-restriction") {
-            Some("block hosting volumes with block volumes on them")
         } else if self.path.ends_with("/clone") || about(CLONE) {
             Some("clones")
         } else {

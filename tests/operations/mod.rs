@@ -1,5 +1,6 @@
 //! The journal's promise: whatever happens to the server or to the nodes, everything comes to rest
 //! and nodes and database tell the same story. Nothing here waits for a clock.
+mod blocks;
 mod cancel;
 mod cases;
 mod concurrency;

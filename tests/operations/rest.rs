@@ -14,7 +14,22 @@ pub async fn at_rest(db: &mut SqliteConnection) -> Result<(), String> {
             "SELECT (SELECT count(*) FROM volumes WHERE pending_op IS NOT NULL) \
              + (SELECT count(*) FROM bricks WHERE pending_op IS NOT NULL) \
              + (SELECT count(*) FROM devices WHERE pending_op IS NOT NULL) \
-             + (SELECT count(*) FROM nodes WHERE pending_op IS NOT NULL)",
+             + (SELECT count(*) FROM nodes WHERE pending_op IS NOT NULL) \
+             + (SELECT count(*) FROM block_volumes WHERE pending_op IS NOT NULL)",
+        ),
+        (
+            "block volumes that hold more than they have",
+            "SELECT count(*) FROM block_volumes WHERE held_gib <> size_gib OR usable_gib > size_gib",
+        ),
+        (
+            "hosting volumes that have given away what they keep back",
+            "SELECT count(*) FROM volumes v WHERE size_gib < block_reserved_gib + \
+             coalesce((SELECT sum(held_gib) FROM block_volumes WHERE hosting = v.id), 0)",
+        ),
+        (
+            "hosting volumes that keep back too little",
+            "SELECT count(*) FROM volumes \
+             WHERE block_reserved_gib < iif(block = 1, size_gib - size_gib * 98 / 100, 0)",
         ),
         (
             "devices whose space does not add up",

@@ -2,19 +2,20 @@
 use super::site::{Site, settings};
 use brickyard::{
     api::{
+        block_volume::{BlockVolumeCreateRequest, BlockVolumeExpandRequest},
         brick::BrickEvictRequest,
         cluster::ClusterFlags,
         device::DeviceAddRequest,
         node::{NodeAddRequest, StateRequest},
-        volume::{VolumeCreateRequest, VolumeExpandRequest},
+        volume::{BlockRestrictionRequest, VolumeCreateRequest, VolumeExpandRequest},
     },
-    domain::{BrickId, DeviceId, NodeId, VolumeId},
+    domain::{BlockVolumeId, BrickId, DeviceId, NodeId, VolumeId},
     inventory,
     node::sim::world::World,
     operation::{
-        AddDevice, AddNode, Any, ClearDebris, CloneVolume, CreateVolume, DeleteDevice, DeleteNode,
-        DeleteVolume, EvictBrick, ExpandVolume, ResyncDevice, SetDeviceState, SetNodeState,
-        Settings,
+        AddDevice, AddNode, Any, ClearDebris, CloneVolume, CreateBlockVolume, CreateVolume,
+        DeleteBlockVolume, DeleteDevice, DeleteNode, DeleteVolume, EvictBrick, ExpandBlockVolume,
+        ExpandVolume, RestrictBlockHosting, ResyncDevice, SetDeviceState, SetNodeState, Settings,
     },
 };
 use serde_json::{Value, json};
@@ -35,6 +36,8 @@ pub enum Before {
     Moves,
     /// The same; a brick left while its node did not answer.
     Debris,
+    /// The same, and block volumes on a volume that hosts them.
+    Blocks,
 }
 
 /// Something to be done.
@@ -74,6 +77,13 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "remove node", before: Before::Moves, operation: |b| SetNodeState::request(b.node("leaving"), &state("failed")).unwrap() },
     Scenario { name: "clear debris", before: Before::Debris, operation: |b| ClearDebris::new(b.device("littered")).into() },
     Scenario { name: "resync device with debris", before: Before::Debris, operation: |b| ResyncDevice::new(b.device("littered")).into() },
+    Scenario { name: "create block volume", before: Before::Blocks, operation: |_| block("new", 3, 0, false) },
+    Scenario { name: "create block volume for two hosts", before: Before::Blocks, operation: |_| block("new", 3, 2, true) },
+    Scenario { name: "create block volume and its host", before: Before::Estate, operation: |_| block("new", 3, 3, true) },
+    Scenario { name: "expand block volume", before: Before::Blocks, operation: |b| expand_block(b, "grows", 4) },
+    Scenario { name: "delete block volume", before: Before::Blocks, operation: |b| DeleteBlockVolume::new(b.block("goes")).into() },
+    Scenario { name: "lock block hosting volume", before: Before::Blocks, operation: |b| restrict(b, "locked") },
+    Scenario { name: "expand block hosting volume", before: Before::Blocks, operation: |b| expand(b.volume("hosting")) },
 ];
 
 /// Finds a line of [`ALL`].
@@ -83,7 +93,7 @@ pub fn named(name: &str) -> &'static Scenario {
 
 impl Scenario {
     pub fn base(&self) -> &'static Base {
-        static BASES: [OnceLock<Base>; 6] = [const { OnceLock::new() }; 6];
+        static BASES: [OnceLock<Base>; 7] = [const { OnceLock::new() }; 7];
         BASES[self.before as usize].get_or_init(|| Base::build(self.before))
     }
     pub fn operation(&self) -> Any {
@@ -117,6 +127,19 @@ pub fn expand(volume: VolumeId) -> Any {
 pub fn evict(brick: BrickId) -> Any {
     EvictBrick::new(brick, &BrickEvictRequest::default()).unwrap().into()
 }
+/// For so many hosts, or all of them when 0.
+pub fn block(name: &str, size: i64, hosts: i64, auth: bool) -> Any {
+    let body = json!({"name": name, "size": size, "hacount": hosts, "auth": auth});
+    CreateBlockVolume::try_from(from::<BlockVolumeCreateRequest>(body)).unwrap().into()
+}
+pub fn expand_block(base: &Base, name: &str, to: i64) -> Any {
+    let to: BlockVolumeExpandRequest = from(json!({"new_size": to}));
+    ExpandBlockVolume::new(base.block(name), to).unwrap().into()
+}
+pub fn restrict(base: &Base, word: &str) -> Any {
+    let request: BlockRestrictionRequest = from(json!({"restriction": word}));
+    RestrictBlockHosting::new(base.volume("hosting"), &request).unwrap().into()
+}
 fn state(word: &str) -> StateRequest {
     from(json!({"state": word}))
 }
@@ -141,6 +164,7 @@ pub struct Base {
     volumes: BTreeMap<String, VolumeId>,
     /// One of each volume.
     bricks: BTreeMap<String, BrickId>,
+    blocks: BTreeMap<String, BlockVolumeId>,
 }
 
 impl Base {
@@ -156,6 +180,9 @@ impl Base {
     }
     pub fn volume(&self, name: &str) -> VolumeId {
         self.volumes[name]
+    }
+    pub fn block(&self, name: &str) -> BlockVolumeId {
+        self.blocks[name]
     }
 
     /// One brick of this volume.
@@ -185,6 +212,9 @@ impl Base {
         }
         if before == Before::Debris {
             base.debris(&site, &server);
+        }
+        if before == Before::Blocks {
+            base.blocks(&server);
         }
         server.end();
         (base.database, base.world) = site.photograph();
@@ -257,6 +287,17 @@ impl Base {
         site.sim.world().down.clear();
     }
 
+    /// A hosting volume of 10 GiB, and on it one block volume for each thing that is done to one, and
+    /// one that is never touched: 3 GiB are left.
+    fn blocks(&mut self, server: &super::site::Server) {
+        let body = json!({"name": "hosting", "size": 10, "block": true, "durability": replica_3()});
+        server.perform(CreateVolume::try_from(from::<VolumeCreateRequest>(body)).unwrap());
+        server.perform(block("grows", 2, 3, false));
+        server.perform(block("goes", 2, 0, true));
+        server.perform(block("stays", 2, 1, true));
+        self.learn(server);
+    }
+
     /// Takes over the ids of everything that is there.
     fn learn(&mut self, server: &super::site::Server) {
         let store = &server.store;
@@ -275,6 +316,10 @@ impl Base {
                 let volume = inventory::volume::info(store, id).await.unwrap();
                 self.bricks.insert(volume.name.clone(), volume.bricks[0].id);
                 self.volumes.insert(volume.name.clone(), id);
+            }
+            for id in cluster.blockvolumes {
+                let block = inventory::block_volume::info(store, id).await.unwrap();
+                self.blocks.insert(block.name.clone(), id);
             }
         });
     }

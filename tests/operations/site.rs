@@ -36,10 +36,12 @@ pub struct Server {
 /// A test that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// No waiting, no cleaner, bricks of at most 5 GiB.
+/// No waiting, no cleaner, bricks of at most 5 GiB, and small hosting volumes where there are none.
 pub fn settings() -> Settings {
     let mut settings = quick();
     settings.limits.brick_max = Gib(5).to_kib();
+    settings.create_block_hosting = true;
+    settings.block_hosting_size = Gib(4);
     settings
 }
 

@@ -38,6 +38,17 @@ struct Volume {
     id: Option<String>,
 }
 
+/// A block volume: where it lies, and how to get at it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Block {
+    name: String,
+    hosting: String,
+    size: u64,
+    hosts: Vec<String>,
+    iqn: String,
+    password: String,
+}
+
 fn texts<const N: usize>(row: &SqliteRow, names: [&str; N]) -> [String; N] {
     names.map(|name| row.get(name))
 }
@@ -70,6 +81,7 @@ pub async fn check(db: &mut SqliteConnection, world: &World) -> Result<(), Strin
         same(&host, &OnNode::default(), &unseen)?;
     }
     same("gluster's volumes", &gluster_volumes(world), &volumes(db).await)?;
+    same("gluster-block's volumes", &block_volumes(world), &blocks(db).await)?;
     let have: BTreeSet<String> = world.peers.values().flatten().cloned().collect();
     same("gluster's peers", &have, &peers(db).await)
 }
@@ -223,6 +235,43 @@ async fn volumes(db: &mut SqliteConnection) -> Vec<Volume> {
         let bricks: Vec<String> =
             sqlx::query_scalar(bricks).bind(&id).fetch_all(&mut *db).await.unwrap();
         all.push(Volume { name, kind, bricks, started: true, id: Some(id) });
+    }
+    all
+}
+
+fn block_volumes(world: &World) -> Vec<Block> {
+    let mut all: Vec<_> = world
+        .block_volumes
+        .iter()
+        .map(|block| Block {
+            name: block.name.clone(),
+            hosting: block.hosting.clone(),
+            size: block.size,
+            hosts: block.hosts.clone(),
+            iqn: format!("iqn.2016-12.org.gluster-block:{}", block.gbid),
+            password: block.password.clone(),
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// What gluster-block should have. A user name is told just when there is a password.
+async fn blocks(db: &mut SqliteConnection) -> Vec<Block> {
+    let blocks = "SELECT b.name, v.name AS hosting, b.size_gib, b.hosts, b.iqn, b.ha_count, \
+         b.username, b.password, b.auth FROM block_volumes b JOIN volumes v ON v.id = b.hosting \
+         ORDER BY b.name";
+    let mut all = vec![];
+    for row in rows(db, blocks).await {
+        let [name, hosting, hosts] = texts(&row, ["name", "hosting", "hosts"]);
+        let [iqn, username, password] = texts(&row, ["iqn", "username", "password"]);
+        let hosts: Vec<String> = serde_json::from_str(&hosts).unwrap();
+        assert_eq!(i64::try_from(hosts.len()).unwrap(), row.get::<i64, _>("ha_count"));
+        let auth = row.get::<bool, _>("auth");
+        assert_eq!((username.is_empty(), password.is_empty()), (!auth, !auth), "{name}");
+        assert!(!auth || iqn.ends_with(&username), "{iqn} {username}");
+        let size = u64::try_from(row.get::<i64, _>("size_gib")).unwrap();
+        all.push(Block { name, hosting, size, hosts, iqn, password });
     }
     all
 }

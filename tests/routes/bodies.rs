@@ -8,7 +8,7 @@ use serde_json::json;
 const UNPARSABLE: &str = "request unable to be parsed";
 
 /// Every route with a body of its own, with something it says to an empty object.
-const ROUTES: [&str; 8] = [
+const ROUTES: [&str; 11] = [
     "/clusters",
     "/clusters/abc/flags",
     "/nodes",
@@ -17,6 +17,9 @@ const ROUTES: [&str; 8] = [
     "/devices/abc/tags",
     "/volumes",
     "/volumes/abc/expand",
+    "/volumes/abc/block-restriction",
+    "/blockvolumes",
+    "/blockvolumes/abc/expand",
 ];
 
 #[tokio::test]

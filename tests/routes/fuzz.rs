@@ -1,5 +1,5 @@
 //! Whatever a body holds, the answer is one that the contract knows, and it comes.
-use super::{id, nodes, only_cluster};
+use super::{block_volumes, id, nodes, only_cluster};
 use crate::harness::TestApp;
 use proptest::{
     prelude::*,
@@ -11,7 +11,7 @@ use std::time::Duration;
 const STATUSES: [u16; 10] = [200, 201, 202, 204, 400, 404, 409, 413, 422, 429];
 
 /// Every POST route with a body that it takes; `{...}` stands for ids of things that are there.
-const ROUTES: [(&str, &str); 11] = [
+const ROUTES: [(&str, &str); 14] = [
     ("/clusters", r#"{"file":true,"block":true}"#),
     ("/clusters/{cluster}/flags", r#"{"file":true,"block":true}"#),
     (
@@ -28,6 +28,9 @@ const ROUTES: [(&str, &str); 11] = [
         r#"{"size":1,"name":"x","clusters":["{cluster}"],"durability":{"type":"replicate","replicate":{"replica":2},"disperse":{"data":2,"redundancy":1}},"gid":1,"glustervolumeoptions":["user.heketi.zone-checking none"],"block":false,"snapshot":{"enable":true,"factor":1.5}}"#,
     ),
     ("/volumes/{volume}/expand", r#"{"expand_size":1}"#),
+    ("/blockvolumes", r#"{"size":1,"name":"x","clusters":["{cluster}"],"hacount":2,"auth":true}"#),
+    ("/blockvolumes/{block}/expand", r#"{"new_size":2}"#),
+    ("/volumes/{hosting}/block-restriction", r#"{"restriction":""}"#),
     ("/admin", r#"{"state":"normal"}"#),
 ];
 
@@ -133,8 +136,12 @@ impl Things {
         let node = nodes(app).await[0].clone();
         let device = id(&super::devices(app, &node).await[0]);
         let volume = id(&app.create_volume(json!({"size": 1})).await);
+        let block = block_volumes::create(app, json!({"size": 1})).await;
+        let hosting = block["blockhostingvolume"].as_str().unwrap().to_owned();
         let cluster = only_cluster(app).await;
         Self(vec![
+            ("{block}", id(&block)),
+            ("{hosting}", hosting),
             ("{cluster}", cluster),
             ("{node}", node),
             ("{device}", device),
@@ -178,7 +185,7 @@ async fn ask(app: &TestApp, path: &str, body: &[u8]) -> Result<(), String> {
 fn any_body_is_answered() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (app, things) = runtime.block_on(async {
-        let app = TestApp::start().await.with_nodes(3, 1).await;
+        let app = block_volumes::with_three_nodes().await;
         let things = Things::of(&app).await;
         (app, things)
     });

@@ -1,6 +1,8 @@
 //! What every route answers on the wire, one file a resource, against api.md.
 mod admin;
 mod auth;
+mod block_restriction;
+mod block_volumes;
 mod bodies;
 mod bricks;
 mod clusters;

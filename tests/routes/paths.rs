@@ -3,7 +3,7 @@ use super::{UNKNOWN, assert_error, assert_json, send, wire};
 use crate::harness::TestApp;
 
 /// Paths under which objects live, with a method that looks the object up.
-const OBJECTS: [(&str, &str, &str); 14] = [
+const OBJECTS: [(&str, &str, &str); 18] = [
     ("GET", "/clusters/{id}", ""),
     ("DELETE", "/clusters/{id}", ""),
     ("POST", "/clusters/{id}/flags", "{}"),
@@ -18,6 +18,10 @@ const OBJECTS: [(&str, &str, &str); 14] = [
     ("GET", "/volumes/{id}", ""),
     ("DELETE", "/volumes/{id}", ""),
     ("POST", "/volumes/{id}/expand", r#"{"expand_size":1}"#),
+    ("POST", "/volumes/{id}/block-restriction", r#"{"restriction":"locked"}"#),
+    ("GET", "/blockvolumes/{id}", ""),
+    ("DELETE", "/blockvolumes/{id}", ""),
+    ("POST", "/blockvolumes/{id}/expand", r#"{"new_size":1}"#),
 ];
 
 #[tokio::test]

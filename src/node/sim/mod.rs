@@ -5,6 +5,7 @@
 //! serves people who want to try the product.
 mod files;
 mod gluster;
+mod gluster_block;
 mod locks;
 mod lvm;
 mod snapshot;
@@ -240,6 +241,10 @@ impl Channel<'_> {
         self.begun = true;
         let ran = match execute(&mut sim.world(), host.as_str(), cmd) {
             Ok(stdout) => Ran { status: Some(0), stdout, stderr: String::new() },
+            // gluster-block tells its failures where it tells everything else.
+            Err(stdout) if stdout.starts_with('{') => {
+                Ran { status: Some(2), stdout, stderr: String::new() }
+            }
             Err(stderr) => failed(&stderr),
         };
         if let Some(faults) = &faults
@@ -269,6 +274,7 @@ fn execute(world: &mut World, host: &str, cmd: &Cmd) -> Outcome {
     let disk = world.disk;
     match argv.as_slice() {
         ["gluster", rest @ ..] => gluster::execute(world, host, rest, &cmd.stdin),
+        ["gluster-block", rest @ ..] => gluster_block::execute(world, host, rest),
         ["test", "-d", path] if path.ends_with("/.glusterfs/00") => {
             let started = world.in_use(path.trim_end_matches("/brick/.glusterfs/00"));
             if started { Ok(String::new()) } else { Err(String::new()) }
@@ -294,7 +300,8 @@ fn execute(world: &mut World, host: &str, cmd: &Cmd) -> Outcome {
 }
 
 fn failed(stderr: &str) -> Ran {
-    Ran { status: Some(1), stdout: String::new(), stderr: stderr.to_owned() }
+    let status = if stderr.ends_with(": command not found") { 127 } else { 1 };
+    Ran { status: Some(status), stdout: String::new(), stderr: stderr.to_owned() }
 }
 fn lost(host: &Hostname, cmd: &Cmd) -> NodeError {
     let why = "simulated: the answer was lost".into();

@@ -39,6 +39,15 @@ pub struct World {
     /// Volumes that were deleted, and the nodes whose disks still have them.
     #[serde(default)]
     pub gone: Vec<(Volume, BTreeSet<String>)>,
+    /// Block volumes on all hosting volumes.
+    #[serde(default)]
+    pub block_volumes: Vec<BlockVolume>,
+    /// Management names of nodes where gluster-block is not installed.
+    #[serde(default)]
+    pub no_gluster_block: BTreeSet<String>,
+    /// Storage names of nodes whose iSCSI target does not do what gluster-block asks for.
+    #[serde(default)]
+    pub ill_targets: BTreeSet<String>,
 }
 
 /// One node.
@@ -107,6 +116,27 @@ pub struct Volume {
     /// What gluster itself calls it.
     #[serde(default)]
     pub uuid: String,
+}
+
+/// A block volume as gluster-block knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockVolume {
+    /// The gluster volume it lies on.
+    pub hosting: String,
+    /// Its name there.
+    pub name: String,
+    /// Its id in the target's name.
+    pub gbid: String,
+    /// GiB.
+    pub size: u64,
+    /// Number of hosts asked for.
+    pub ha: usize,
+    /// Hosts that export it, by storage name.
+    pub hosts: Vec<String>,
+    /// Empty without authentication.
+    pub password: String,
+    /// Hosts that could not follow an expansion, with the GiB they have.
+    pub behind: BTreeMap<String, u64>,
 }
 
 /// What a command prints, or its words of failure.

@@ -4,33 +4,41 @@
 //! and after all of `run`; what may hold data is never formatted; what is there already and ours
 //! is success, and so is what is gone already. Ours is proven by the id in the name.
 mod add_bricks;
+mod block;
 mod brick;
 mod clone_volume;
 mod check_heal;
+mod create_block;
 mod create_volume;
+mod delete_block;
 mod delete_volume;
 mod device;
 mod flush_brick;
 mod peer;
 mod replace_brick;
 mod retire_brick;
+mod resize_block;
 mod session;
 
 pub(crate) use add_bricks::{AddBricks, Rebalance};
+pub(crate) use block::BlockPlace;
 pub(crate) use brick::{BrickPlace, CreateBrick, DestroyBrick};
 pub(crate) use check_heal::{CheckHeal, HealCheck};
 pub(crate) use clone_volume::{CloneVolume, FindNameFree, SourceBrick};
+pub(crate) use create_block::{BlockHost, CreateBlock, InspectBlock};
 pub(crate) use create_volume::CreateVolume;
+pub(crate) use delete_block::DestroyBlock;
 pub(crate) use delete_volume::{DestroyVolume, InspectVolume};
 pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
 pub(crate) use flush_brick::FlushBrick;
 pub(crate) use peer::{Detach, Probe};
 pub(crate) use replace_brick::ReplaceBrick;
+pub(crate) use resize_block::ResizeBlock;
 pub(crate) use retire_brick::RetireBrick;
 pub(crate) use session::Pool;
 
 use crate::{
-    domain::{BrickId, ClonedLv, DeviceFacts, Hostname, NodeId},
+    domain::{BlockTarget, BrickId, ClonedLv, DeviceFacts, Gib, Hostname, NodeId},
     node::{NodeError, Nodes},
 };
 use serde::{Deserialize, Serialize};
@@ -59,6 +67,13 @@ pub(crate) enum Output {
     Cloned(Vec<ClonedLv>),
     /// Something of a brick may still be on its node, and why.
     Left(String),
+    /// Where and how initiators log in to a block volume.
+    Target(BlockTarget),
+    /// A block volume has its new size.
+    Resized {
+        /// What all of its hosts offer of it.
+        usable: Gib,
+    },
 }
 
 /// The same error of a run that has changed something already, or may have: a node that cannot be
@@ -185,6 +200,10 @@ steps! {
     CreateVolume = "create-volume",
     InspectVolume = "inspect-volume",
     DestroyVolume = "destroy-volume",
+    InspectBlock = "inspect-block",
+    CreateBlock = "create-block",
+    ResizeBlock = "resize-block",
+    DestroyBlock = "destroy-block",
     AddBricks = "add-bricks",
     Rebalance = "rebalance",
     FindNameFree = "find-name-free",
