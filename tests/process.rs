@@ -184,9 +184,9 @@ fn a_damaged_database_is_read_and_every_change_is_refused() {
     let known = server.cli(&["cluster", "list"]).stdout;
     server.end();
     let path = folder.path().join("brickyard.db");
+    // An index that is not asked for here.
+    let at = root_of(&path, "operations_stuck");
     let mut bytes = std::fs::read(&path).unwrap();
-    // The last page belongs to what was made last: an index of the journal.
-    let at = bytes.len() - 4096;
     bytes[at..at + 16].fill(0xA5);
     std::fs::write(&path, bytes).unwrap();
     let server = Running::start(folder.path(), &["--disable-auth"]);
@@ -194,6 +194,22 @@ fn a_damaged_database_is_read_and_every_change_is_refused() {
     let refused = stderr(&server.cli(&["cluster", "create"]));
     assert!(refused.contains("is read-only: it is damaged"), "{refused}");
     server.end();
+}
+
+/// Where in the file the first page of a table or index begins.
+fn root_of(database: &Path, name: &str) -> usize {
+    use sqlx::Connection;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let asked = runtime.block_on(async {
+        let mut db = sqlx::SqliteConnection::connect_with(&options).await?;
+        let root = sqlx::query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = ?");
+        let root: i64 = root.bind(name).fetch_one(&mut db).await?;
+        let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut db).await?;
+        db.close().await?;
+        Ok::<_, sqlx::Error>((root - 1) * size)
+    });
+    usize::try_from(asked.unwrap()).unwrap()
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub use create_volume::CreateVolume;
 pub use delete_device::DeleteDevice;
 pub use delete_node::DeleteNode;
 pub use delete_volume::DeleteVolume;
+pub use drivers::AtWork;
 pub use expand_volume::ExpandVolume;
 pub use resync_device::ResyncDevice;
 pub use runner::OnRestart;

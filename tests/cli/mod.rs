@@ -2,6 +2,7 @@
 mod argv;
 mod binary;
 mod golden;
+mod health;
 mod protocol;
 mod scripted;
 mod tls;

@@ -41,8 +41,6 @@ impl Exchange {
             Some("dump and check of the database")
         } else if self.path.starts_with("/internal/") {
             Some("log levels")
-        } else if self.path == "/metrics" {
-            Some("metrics")
         } else if self.path.starts_with("/blockvolumes") || about("/blockvolumes/") {
             Some("block volumes")
         } else if about(HOSTING) || self.path.ends_with("/block-restriction") {
