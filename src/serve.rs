@@ -11,6 +11,7 @@ use crate::{
     },
     operation::{OnRestart, Operations},
     store::Store,
+    telemetry::Logging,
 };
 use anyhow::{Context, Result, bail};
 use std::{
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// It cannot start, or the listener fails.
-pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
+pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -> Result<()> {
     // First of all: a signal that comes while the server is still starting ends it in order.
     let stop = until_told()?;
     let remote: Arc<dyn Remote> = match &config.executor {
@@ -43,10 +44,11 @@ pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
             Arc::new(Distant::new(socket))
         }
     };
-    let app = build(&config, remote).await?;
+    let app = build(&config, logging, remote).await?;
     let listener = listener(listen, config.port).await?;
     let address = listener.local_addr()?;
-    tracing::info!(%address, database = %config.database.display(), version = VERSION, "serving");
+    let database = config.database.display();
+    tracing::info!(%address, %database, version = VERSION, "serving");
     serve(app, listener, config.monitor, stop).await
 }
 
@@ -57,7 +59,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 ///
 /// # Errors
 /// The database cannot be opened, or would hide a Heketi database that is still to be adopted.
-pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
+pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -> Result<App> {
     if let Some(old) = &config.heketi_database {
         bail!(
             "{} is the database of a Heketi estate. This version cannot adopt it yet, and starting \
@@ -88,7 +90,7 @@ pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
     };
     let nodes = Nodes::new(remote, config.tools.clone()).paced(pace).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, config.operations.clone());
-    Ok(App::new(Parts { store, operations, gate: Gate::new(config.mode), keys }))
+    Ok(App::new(Parts { store, operations, gate: Gate::new(config.mode), logging, keys }))
 }
 
 /// Recovers what an earlier run left, and answers requests until `stop` is cancelled.

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod cluster;
 pub mod device;
 pub mod json;
+pub mod logging;
 pub mod node;
 pub mod operation;
 pub mod topology;

@@ -10,6 +10,7 @@ mod device;
 mod gate;
 mod json;
 mod layers;
+mod logging;
 mod metrics;
 mod node;
 mod operation;

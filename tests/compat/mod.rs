@@ -39,8 +39,6 @@ impl Exchange {
         let about = |words: &str| self.path.contains(words) || self.response.contains(words);
         if self.path.starts_with("/db/") {
             Some("dump and check of the database")
-        } else if self.path.starts_with("/internal/") {
-            Some("log levels")
         } else if self.path.starts_with("/blockvolumes") || about("/blockvolumes/") {
             Some("block volumes")
         } else if about(HOSTING) || self.path.ends_with("/block-restriction") {

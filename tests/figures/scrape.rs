@@ -10,6 +10,7 @@ use brickyard::{
     domain::Gib,
     node::sim::Sim,
     scrape, serve,
+    telemetry::{Level, Logging},
 };
 use many::Many;
 use std::{
@@ -30,7 +31,7 @@ async fn server(folder: &Path) -> App {
     };
     let config = Config::load(&overrides, |_| None).unwrap();
     let sim = Arc::new(Sim::new(Gib(500).to_kib()));
-    serve::build(&config, sim).await.unwrap()
+    serve::build(&config, Logging::new(Level::None, |_| Ok(())), sim).await.unwrap()
 }
 
 async fn measure(many: Many) -> (Vec<Duration>, usize) {

@@ -7,6 +7,7 @@ mod devices;
 mod fuzz;
 mod hello;
 mod hold;
+mod logging;
 mod metrics;
 mod nodes;
 mod operations;
