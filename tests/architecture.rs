@@ -79,6 +79,7 @@ const ALONE: &[(&str, &str)] = &[
     ("quick_xml", "node/gluster.rs"),
     ("shlex::", "node/render.rs"),
     ("jsonwebtoken", "http/auth.rs cli/token.rs"),
+    ("tokio_rustls::", "http/tls.rs"),
     (
         "prometheus::",
         "metrics/mod.rs metrics/commands.rs metrics/exposition.rs metrics/operations.rs",

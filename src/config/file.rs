@@ -11,6 +11,10 @@ pub(super) struct File {
     pub(super) use_auth: Option<bool>,
     pub(super) jwt: Jwt,
     pub(super) enable_tls: bool,
+    #[serde(rename = "cert_file")]
+    pub(super) certificate: String,
+    #[serde(rename = "key_file")]
+    pub(super) key: String,
     pub(super) backup_db_to_kube_secret: bool,
     pub(super) profiling: bool,
     pub(super) default_state: String,

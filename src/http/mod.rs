@@ -5,6 +5,7 @@
 mod admin;
 mod answer;
 mod auth;
+pub mod certificate;
 mod cluster;
 mod device;
 mod gate;
@@ -18,6 +19,7 @@ mod path;
 mod queue;
 mod routes;
 pub mod server;
+pub mod tls;
 mod volume;
 
 pub use json::LIMIT as BODY_LIMIT;

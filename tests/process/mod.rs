@@ -1,5 +1,6 @@
 //! The real binary as a process: how it starts, how it refuses to, how it ends.
 mod logging;
+mod tls;
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -52,7 +53,8 @@ impl Running {
                 break rest.split_whitespace().next().unwrap().to_owned();
             }
         };
-        Self { process, begun, log: Box::new(log), url: format!("http://{address}") }
+        let protocol = if line.contains("protocol=\"https\"") { "https" } else { "http" };
+        Self { process, begun, log: Box::new(log), url: format!("{protocol}://{address}") }
     }
     /// The same for a server that logs nothing when it serves, once it answers at this address.
     fn spawn_at(mut command: Command, address: &str) -> Self {
