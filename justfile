@@ -41,6 +41,10 @@ survive *ARGUMENTS:
 mutants *NAMES:
     tests/mutants/run {{NAMES}}
 
+# How long a scrape of /metrics takes, by how much there is
+figures:
+    cargo bench --bench scrape
+
 # Everything CI runs
 ci:
     .ci/run

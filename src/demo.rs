@@ -8,7 +8,7 @@ use crate::{
     domain::Gib,
     node::sim::Sim,
     serve,
-    telemetry::{self, LogFormat},
+    telemetry::{self, LogFormat, Logging},
 };
 use anyhow::{Context, Result};
 use clap::Args;
@@ -39,12 +39,12 @@ const THREE_ZONES: &str = include_str!("../topology-examples/three-zones.json");
 /// # Errors
 /// The folder cannot be written, the address is taken, or the topology cannot be loaded.
 pub fn run(options: Options) -> Result<()> {
-    telemetry::start("warning", LogFormat::Text);
+    let logging = telemetry::start("warning", LogFormat::Text);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(demonstrate(options))
+    runtime.block_on(demonstrate(options, logging))
 }
 
-async fn demonstrate(options: Options) -> Result<()> {
+async fn demonstrate(options: Options, logging: Logging) -> Result<()> {
     let folder = &options.folder;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let topology = if let Some(file) = &options.topology {
@@ -71,7 +71,7 @@ async fn demonstrate(options: Options) -> Result<()> {
         format!("cannot listen on {address}; another address can be given with --listen")
     })?;
     let url = format!("http://{}", listener.local_addr()?);
-    let app = serve::build(&config, Arc::new(sim)).await?;
+    let app = serve::build(&config, logging, Arc::new(sim)).await?;
     let stop = serve::until_told()?;
     let server = tokio::spawn(serve::serve(app, listener, None, stop.clone()));
 

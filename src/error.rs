@@ -19,6 +19,9 @@ pub enum Error {
     /// 422: the body is not JSON of the expected shape; the detail is for the log.
     #[error("request unable to be parsed")]
     Unparsable(String),
+    /// 422: the body is of the expected shape, and says something that makes no sense.
+    #[error("{0}")]
+    Senseless(String),
     /// 413: the body is larger than anybody needs.
     #[error("request body exceeds {0} bytes")]
     TooLarge(usize),
@@ -75,7 +78,7 @@ impl Error {
             Self::NotFound(_) => 404,
             Self::Conflict(_) => 409,
             Self::TooLarge(_) => 413,
-            Self::Unparsable(_) => 422,
+            Self::Unparsable(_) | Self::Senseless(_) => 422,
             Self::Busy => 429,
             Self::Refused(_)
             | Self::InUse

@@ -19,10 +19,12 @@ pub mod app;
 pub mod config;
 pub mod demo;
 pub mod monitor;
+pub mod scrape;
 pub mod serve;
 pub mod telemetry;
 
 // What all of them use.
 pub mod error;
 pub mod lenient;
+pub mod metrics;
 mod validate;

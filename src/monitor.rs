@@ -3,9 +3,11 @@
 //! What it finds keeps new bricks away from a node that is unwell, and wakes up what waits for one
 //! that is well again (storage.md 5.6). Nothing ever waits for a look.
 use crate::{
-    domain::Hostname,
+    api::node::{NodeHealth, NodeWithHealth},
+    domain::{Hostname, NodeId},
     error::Result,
-    node::{Lane, NodeError, Nodes, Script, gluster},
+    inventory,
+    node::{Lane, NodeError, Nodes, Script, gluster, health::Condition},
     store::{Store, nodes},
 };
 use futures_util::{StreamExt, stream};
@@ -49,6 +51,29 @@ pub async fn run(
                 tracing::warn!(%error, "the nodes could not be looked at");
             },
         }
+    }
+}
+
+/// One node with its devices, and how it is.
+///
+/// # Errors
+/// 404, or the database fails.
+pub async fn node(store: &Store, nodes: &Nodes, id: NodeId) -> Result<NodeWithHealth> {
+    let node = inventory::node::info(store, id).await?;
+    let host = node.hostnames.manage.first().and_then(|name| name.parse().ok());
+    let condition = host.and_then(|host: Hostname| nodes.health().of(&host));
+    Ok(NodeWithHealth { node, health: Some(health(condition)) })
+}
+
+fn health(condition: Option<Condition>) -> NodeHealth {
+    let Some(Condition { complaint, since, seen }) = condition else {
+        return NodeHealth { state: "unknown".into(), ..NodeHealth::default() };
+    };
+    NodeHealth {
+        state: if complaint.is_some() { "unwell" } else { "well" }.into(),
+        since: Some(since),
+        seen: Some(seen),
+        why: complaint.unwrap_or_default(),
     }
 }
 

@@ -2,7 +2,11 @@
 use crate::{
     app::{App, Gate, Mode, Parts},
     config::{Auth, Config, Executor},
-    http::server,
+    http::{
+        certificate::{self, Certificate},
+        server,
+        tls::TlsListener,
+    },
     monitor,
     node::{
         Nodes, Pace, Remote,
@@ -11,8 +15,10 @@ use crate::{
     },
     operation::{OnRestart, Operations},
     store::Store,
+    telemetry::Logging,
 };
 use anyhow::{Context, Result, bail};
+use axum::serve::Listener;
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
@@ -21,6 +27,7 @@ use std::{
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::Notify,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -28,9 +35,10 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// It cannot start, or the listener fails.
-pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
+pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -> Result<()> {
     // First of all: a signal that comes while the server is still starting ends it in order.
     let stop = until_told()?;
+    let certificate = config.tls.clone().map(Certificate::open).transpose().context("TLS")?;
     let remote: Arc<dyn Remote> = match &config.executor {
         Executor::Ssh(settings) => Arc::new(Ssh::new(settings.clone()).context("ssh")?),
         Executor::Sim(disk) => {
@@ -43,11 +51,42 @@ pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
             Arc::new(Distant::new(socket))
         }
     };
-    let app = build(&config, remote).await?;
+    let app = build(&config, logging, remote).await?;
     let listener = listener(listen, config.port).await?;
     let address = listener.local_addr()?;
-    tracing::info!(%address, database = %config.database.display(), version = VERSION, "serving");
-    serve(app, listener, config.monitor, stop).await
+    let protocol = if certificate.is_some() { "https" } else { "http" };
+    let database = config.database.display();
+    tracing::info!(%address, protocol, %database, version = VERSION, "serving");
+    match certificate {
+        None => serve(app, listener, config.monitor, stop).await,
+        Some(certificate) => serve_tls(app, listener, certificate, config.monitor, stop).await,
+    }
+}
+
+/// The same over TLS; the certificate is renewed when its files change, and looked at on SIGHUP.
+async fn serve_tls(
+    app: App,
+    listener: TcpListener,
+    certificate: Arc<Certificate>,
+    monitor: Option<(Duration, Duration)>,
+    stop: CancellationToken,
+) -> Result<()> {
+    tracing::info!(sha256 = certificate.fingerprint(), "the certificate");
+    let listener = TlsListener::new(listener, &certificate).context("TLS")?;
+    let asked = Arc::new(Notify::new());
+    let mut hup = signal(SignalKind::hangup())?;
+    let asking = asked.clone();
+    let hangups = tokio::spawn(async move {
+        while hup.recv().await.is_some() {
+            tracing::info!("SIGHUP: the certificate is looked at");
+            asking.notify_one();
+        }
+    });
+    let watching = tokio::spawn(certificate.watch(certificate::EVERY, asked, stop.clone()));
+    let served = serve(app, listener, monitor, stop).await;
+    hangups.abort();
+    watching.abort();
+    served
 }
 
 /// The version of this program.
@@ -57,7 +96,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 ///
 /// # Errors
 /// The database cannot be opened, or would hide a Heketi database that is still to be adopted.
-pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
+pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -> Result<App> {
     if let Some(old) = &config.heketi_database {
         bail!(
             "{} is the database of a Heketi estate. This version cannot adopt it yet, and starting \
@@ -88,19 +127,22 @@ pub async fn build(config: &Config, remote: Arc<dyn Remote>) -> Result<App> {
     };
     let nodes = Nodes::new(remote, config.tools.clone()).paced(pace).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, config.operations.clone());
-    Ok(App::new(Parts { store, operations, gate: Gate::new(config.mode), keys }))
+    Ok(App::new(Parts { store, operations, gate: Gate::new(config.mode), logging, keys }))
 }
 
 /// Recovers what an earlier run left, and answers requests until `stop` is cancelled.
 ///
 /// # Errors
 /// The database or the listener fails.
-pub async fn serve(
+pub async fn serve<L>(
     app: App,
-    listener: TcpListener,
+    listener: L,
     monitor: Option<(Duration, Duration)>,
     stop: CancellationToken,
-) -> Result<()> {
+) -> Result<()>
+where
+    L: Listener<Addr = SocketAddr>,
+{
     app.operations.recover(OnRestart::default()).await.context("recovery")?;
     let monitor = monitor.map(|rhythm| {
         let (store, nodes) = (app.store.clone(), app.operations.nodes().clone());

@@ -57,6 +57,19 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("operation", &["crate::http", "axum", "openssh", "sqlx::query"]),
     ("inventory", &["crate::http", "crate::node", "crate::operation", "axum", "sqlx::query"]),
     ("http", &["crate::node", "crate::placement", "store::{", "store::nodes", "sqlx", "openssh"]),
+    (
+        "metrics",
+        &[
+            "crate::api",
+            "crate::app",
+            "crate::http",
+            "crate::inventory",
+            "crate::node",
+            "crate::operation",
+            "crate::store",
+            "sqlx",
+        ],
+    ),
     ("cli", &["crate::http", "crate::node", "crate::store", "crate::operation", "sqlx", "axum"]),
 ];
 
@@ -66,6 +79,11 @@ const ALONE: &[(&str, &str)] = &[
     ("quick_xml", "node/gluster.rs"),
     ("shlex::", "node/render.rs"),
     ("jsonwebtoken", "http/auth.rs cli/token.rs"),
+    ("tokio_rustls::", "http/tls.rs"),
+    (
+        "prometheus::",
+        "metrics/mod.rs metrics/commands.rs metrics/exposition.rs metrics/operations.rs",
+    ),
 ];
 
 fn source() -> PathBuf {

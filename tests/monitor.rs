@@ -24,7 +24,8 @@ async fn who_does_not_answer_is_unwell_until_he_does() {
     app.sim.world().down.insert("n1.example.com".into());
     app.sim.world().no_glusterd.insert("n2.example.com".into());
     unwell(&["n1.example.com", "n2.example.com"]).await;
-    let why = nodes.health().complaint(&"n1.example.com".parse().unwrap()).unwrap();
+    let n1 = nodes.health().of(&"n1.example.com".parse().unwrap()).unwrap();
+    let why = n1.complaint.unwrap();
     assert!(why.contains("the node is down"), "{why}");
     app.sim.world().down.clear();
     unwell(&["n2.example.com"]).await;

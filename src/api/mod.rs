@@ -8,6 +8,7 @@ pub mod block_volume;
 pub mod cluster;
 pub mod device;
 pub mod json;
+pub mod logging;
 pub mod node;
 pub mod operation;
 pub mod topology;

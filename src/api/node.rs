@@ -1,6 +1,7 @@
 //! Nodes (api.md 9), and what nodes and devices share: states and tags.
 use super::{device::DeviceInfo, is_zero};
 use crate::domain::{ClusterId, NodeId, State, Tags};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The names of a node; only the first of each list is ever used to reach it.
@@ -28,7 +29,7 @@ pub struct NodeAddRequest {
     pub tags: Tags,
 }
 
-/// Answer of `GET /nodes/{id}`.
+/// A node, in Heketi's members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeInfo {
     /// Failure zone.
@@ -46,6 +47,35 @@ pub struct NodeInfo {
     pub state: State,
     /// Its devices, sorted by id.
     pub devices: Vec<DeviceInfo>,
+}
+
+/// Answer of `GET /nodes/{id}`, with what Heketi does not tell: its clients pass it over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeWithHealth {
+    /// What Heketi tells.
+    #[serde(flatten)]
+    pub node: NodeInfo,
+    /// How the node is; none from a server that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<NodeHealth>,
+}
+
+/// Whether a node answers and its glusterd runs, as far as that has been seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeHealth {
+    /// `well`, `unwell`, or `unknown` when nothing was asked of it since the server started, or
+    /// not for a long time; nodes that are not online are not looked at.
+    pub state: String,
+    /// Since when it is in that state, as far as was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// When that was seen last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Timestamp>,
+    /// What is wrong, if anything is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
 }
 
 /// Body of `POST /nodes/{id}/state` and `POST /devices/{id}/state`.

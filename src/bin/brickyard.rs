@@ -114,8 +114,8 @@ fn run(options: Serve) -> Result<()> {
         executor: options.executor,
     };
     let config = Config::load(&overrides, |name| std::env::var(name).ok())?;
-    telemetry::start(&config.log_level, options.log_format);
-    runtime()?.block_on(serve::run(config, options.listen))
+    let logging = telemetry::start(&config.log_level, options.log_format);
+    runtime()?.block_on(serve::run(config, logging, options.listen))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

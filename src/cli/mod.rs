@@ -83,8 +83,8 @@ enum Command {
     /// Look after the server: its mode, and the operations that are not finished
     #[command(subcommand)]
     Server(server::ServerCommand),
-    /// Show or set how much the server logs (a server of Heketi; Brickyard does not answer it yet)
-    #[command(subcommand, hide = true)]
+    /// Show or set how much the server logs
+    #[command(subcommand)]
     Loglevel(server::LoglevelCommand),
     /// Inspect the database of a server of Heketi; Brickyard does not answer it yet
     #[command(subcommand, hide = true)]

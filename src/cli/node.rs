@@ -1,19 +1,20 @@
 //! `node`: add, delete, switch, tag and show nodes.
 use super::{
     Session,
-    args::Target,
+    args::{Target, checked_id},
     client::NOTHING,
     cluster, state,
     state::{HealCheck, Kind},
     tags::{self, RemoveTags, SetTags},
 };
 use crate::{
-    api::node::{Hostnames, NodeAddRequest, NodeInfo},
-    domain::{State, Tags},
+    api::node::{Hostnames, NodeAddRequest, NodeHealth, NodeInfo, NodeWithHealth},
+    domain::{ClusterId, NodeId, State, Tags},
 };
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use reqwest::Method;
+use serde::Serialize;
 use std::fmt::Write;
 
 #[derive(Subcommand)]
@@ -35,6 +36,12 @@ pub(super) enum NodeCommand {
     Info(Target),
     /// List all nodes
     List,
+    /// Show which nodes answer and have a running glusterd, since when, and what is wrong
+    Health {
+        /// Only these nodes; all when not given
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
+    },
     /// Set tags of a node
     #[command(after_help = "Example:\n  heketi-cli node settags ID rack:r1 arbiter:disabled")]
     Settags(SetTags),
@@ -90,9 +97,60 @@ pub(super) async fn run(command: NodeCommand, session: &Session<'_>) -> Result<(
             }
             session.console.print(&text)
         }
+        NodeCommand::Health { ids } => {
+            let nodes = with_health(&ids, session).await?;
+            session.show(&nodes, |nodes| nodes.iter().map(health_line).collect())
+        }
         NodeCommand::Settags(wanted) => tags::set(session, Kind::Node, &wanted).await,
         NodeCommand::Rmtags(wanted) => tags::remove(session, Kind::Node, &wanted).await,
     }
+}
+
+/// A node in a few words, and how it is.
+#[derive(Serialize)]
+struct HealthLine {
+    id: NodeId,
+    cluster: ClusterId,
+    hostname: String,
+    state: State,
+    health: NodeHealth,
+}
+
+async fn with_health(ids: &[String], session: &Session<'_>) -> Result<Vec<HealthLine>> {
+    let mut wanted = vec![];
+    for id in ids {
+        wanted.push(checked_id(id, Kind::Node.id_missing())?.to_owned());
+    }
+    let mut nodes: Vec<NodeWithHealth> = vec![];
+    for id in &wanted {
+        nodes.push(session.client.get(&Kind::Node.path(id)).await?);
+    }
+    if ids.is_empty() {
+        for id in cluster::all(session).await?.iter().flat_map(|cluster| &cluster.nodes) {
+            nodes.extend(session.client.get_if_there(&Kind::Node.path(&id.to_string())).await?);
+        }
+    }
+    let line = |NodeWithHealth { node, health }| HealthLine {
+        id: node.id,
+        cluster: node.cluster,
+        hostname: first(&node.hostnames.manage).to_owned(),
+        state: node.state,
+        // A server of Heketi keeps to itself what it knows.
+        health: health
+            .unwrap_or_else(|| NodeHealth { state: "not told".into(), ..NodeHealth::default() }),
+    };
+    Ok(nodes.into_iter().map(line).collect())
+}
+
+fn health_line(node: &HealthLine) -> String {
+    let HealthLine { id, cluster, hostname, state, health } = node;
+    let since = health.since.map(|time| format!(" since {time}")).unwrap_or_default();
+    let why = if health.why.is_empty() { String::new() } else { format!(": {}", health.why) };
+    let state = state::shown(*state);
+    format!(
+        "Id:{id}  Cluster:{cluster}  Host:{hostname}  State:{state}  Health:{}{since}{why}\n",
+        health.state
+    )
 }
 
 async fn add(node: AddNode, session: &Session<'_>) -> Result<()> {

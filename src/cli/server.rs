@@ -2,6 +2,7 @@
 use super::{Session, args::checked_id};
 use crate::api::{
     admin::AdminState,
+    logging::LogLevels,
     operation::{
         CleanUpRequest, Moves, OperationCounts, PendingOperation, PendingOperationInfo,
         PendingOperations, Progress,
@@ -10,8 +11,7 @@ use crate::api::{
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
 
 #[derive(Subcommand)]
 pub(super) enum ServerCommand {
@@ -75,7 +75,7 @@ pub(super) enum ModeCommand {
 pub(super) enum LoglevelCommand {
     /// Print how much is logged
     Get,
-    /// Set how much is logged
+    /// Set how much is logged, until the server ends
     Set {
         /// none, critical, error, warning, info or debug
         #[arg(value_name = "LEVEL")]
@@ -90,13 +90,6 @@ pub(super) enum DbCommand {
     /// Check the database for contradictions
     Check,
 }
-
-/// Body of both directions of `/internal/logging`: levels by logger, of which one exists.
-#[derive(Serialize, Deserialize)]
-struct Levels {
-    loglevel: BTreeMap<String, String>,
-}
-const LOGGER: &str = "glusterfs";
 
 pub(super) async fn run(command: ServerCommand, session: &Session<'_>) -> Result<()> {
     match command {
@@ -117,13 +110,13 @@ pub(super) async fn run_loglevel(command: LoglevelCommand, session: &Session<'_>
     let path = "/internal/logging";
     match command {
         LoglevelCommand::Get => {
-            let levels: Levels = session.client.get(path).await?;
-            let level = levels.loglevel.get(LOGGER).map_or("", String::as_str);
+            let levels: LogLevels = session.client.get(path).await?;
+            let level = levels.level().unwrap_or_default();
             session.console.print(&format!("{level}\n"))
         }
         LoglevelCommand::Set { words } => {
             let level = one(words, "missing log-level argument")?;
-            let body = Levels { loglevel: BTreeMap::from([(LOGGER.to_owned(), level)]) };
+            let body = LogLevels::of(&level);
             session.client.run(Method::POST, path, Some(&body), "").await?;
             session.console.print("Server log level updated\n")
         }

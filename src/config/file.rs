@@ -2,6 +2,7 @@
 use super::ConfigError;
 use crate::lenient;
 use serde::Deserialize;
+use serde_json::Value;
 use std::path::Path;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -11,23 +12,65 @@ pub(super) struct File {
     pub(super) use_auth: Option<bool>,
     pub(super) jwt: Jwt,
     pub(super) enable_tls: bool,
+    #[serde(rename = "cert_file")]
+    pub(super) certificate: String,
+    #[serde(rename = "key_file")]
+    pub(super) key: String,
     pub(super) backup_db_to_kube_secret: bool,
     pub(super) profiling: bool,
     pub(super) default_state: String,
     pub(super) glusterfs: Glusterfs,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Jwt {
     pub(super) admin: Issuer,
     pub(super) user: Issuer,
 }
 
-#[derive(Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Default)]
 pub(super) struct Issuer {
     pub(super) key: String,
+}
+
+/// An error of the usual kind repeats what it found in place of a text or an object, and that may
+/// well be a key.
+impl<'de> Deserialize<'de> for Jwt {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Issuers {
+            admin: Value,
+            user: Value,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Keys {
+            key: Value,
+        }
+        let wrong = |place: &str, form: &str| {
+            serde::de::Error::custom(format!("{place} must be {form}; what is there is not shown"))
+        };
+        let object = |value: &Value| value.is_null() || value.is_object();
+        let issuer = |name: &str, value: &Value| {
+            if !object(value) {
+                return Err(wrong(name, "an object with a key"));
+            }
+            let keys = lenient::from_value::<Keys>(value);
+            match keys.map(|keys| keys.key).map_err(|_| wrong(name, "an object with a key"))? {
+                Value::Null => Ok(Issuer::default()),
+                Value::String(key) => Ok(Issuer { key }),
+                _ => Err(wrong(&format!("{name}.key"), "a text")),
+            }
+        };
+        let value = Value::deserialize(from)?;
+        if !object(&value) {
+            return Err(wrong("it", "an object with admin and user"));
+        }
+        let all: Issuers = lenient::from_value(&value)
+            .map_err(|_| wrong("it", "an object with admin and user"))?;
+        Ok(Self { admin: issuer("admin", &all.admin)?, user: issuer("user", &all.user)? })
+    }
 }
 impl std::fmt::Debug for Issuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -118,7 +161,7 @@ impl<'de> Deserialize<'de> for SshExec {
             connect_timeout: u64,
             keepalive: u64,
         }
-        let value = serde_json::Value::deserialize(from)?;
+        let value = Value::deserialize(from)?;
         let wrong = |e: lenient::Unreadable| serde::de::Error::custom(e);
         let own: Own = lenient::from_value(&value).map_err(wrong)?;
         Ok(Self {

@@ -8,10 +8,12 @@ mod environment;
 mod file;
 mod nodes;
 mod operations;
+mod tls;
 
 use crate::{
     app::{Keys, Mode},
     domain::Kib,
+    http::certificate::TlsFiles,
     node::{Tools, ssh},
     operation::Settings,
 };
@@ -24,6 +26,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct Config {
     /// Port on all addresses.
     pub port: u16,
+    /// Certificate and key, if TLS is spoken.
+    pub tls: Option<TlsFiles>,
     /// Whose tokens are taken.
     pub auth: Auth,
     /// Mode at start.
@@ -138,6 +142,7 @@ impl Config {
         let tools = nodes::tools(file, env)?;
         Ok(Self {
             port: port(file, env)?,
+            tls: tls::tls(file)?,
             auth: auth::auth(file, env, overrides)?,
             mode: match mode.as_str() {
                 "" => Mode::Normal,
@@ -161,10 +166,6 @@ impl Config {
 /// Settings of things that are not built yet: refused where ignoring them would be dangerous,
 /// told otherwise.
 fn not_yet(file: &File, env: &Environment<'_>) -> Result<Vec<String>, ConfigError> {
-    if file.enable_tls {
-        let why = "TLS is not offered yet; put a proxy in front, or remove the key".into();
-        return Err(ConfigError::Value { key: "enable_tls", why });
-    }
     let mut ignored = vec![];
     if file.backup_db_to_kube_secret || env.is_set("HEKETI_BACKUP_DB_TO_KUBE_SECRET") {
         ignored.push(

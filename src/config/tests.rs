@@ -108,6 +108,14 @@ fn the_environment_beats_the_file() {
 }
 
 #[test]
+fn tls_needs_its_switch_and_both_files() {
+    let tls = |json| with_keys(json, &[]).unwrap().tls;
+    assert_eq!(tls(r#"{"cert_file": "c", "key_file": "k"}"#), None);
+    let files = tls(r#"{"enable_tls": true, "cert_file": "c", "key_file": "k"}"#).unwrap();
+    assert_eq!((files.certificate, files.key), ("c".into(), "k".into()));
+}
+
+#[test]
 fn wrong_values_name_their_key() {
     for (json, key) in [
         ("{", "EOF"),
@@ -115,7 +123,9 @@ fn wrong_values_name_their_key() {
         (r#"{"port": "http"}"#, "port: `http`"),
         (r#"{"use_auth": "no"}"#, "use_auth"),
         (r#"{"default_state": "off"}"#, "default_state"),
-        (r#"{"enable_tls": true}"#, "enable_tls"),
+        (r#"{"enable_tls": "yes"}"#, "enable_tls"),
+        (r#"{"enable_tls": true, "key_file": "k"}"#, "cert_file: is not set"),
+        (r#"{"enable_tls": true, "cert_file": "c"}"#, "key_file: is not set"),
         (r#"{"glusterfs": {"executor": "telnet"}}"#, "glusterfs.executor"),
         (r#"{"glusterfs": {"brick_min_size_gb": "1"}}"#, "glusterfs.brick_min_size_gb"),
         (r#"{"glusterfs": {"brick_min_size_gb": 9, "brick_max_size_gb": 2}}"#, "brick_min_size_gb"),

@@ -53,8 +53,10 @@ struct Claims {
     iat: i64,
     nbf: i64,
     qsh: String,
-    /// Only looked at for its type.
+    /// Only looked at for their types.
     aud: String,
+    jti: String,
+    sub: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -216,6 +218,13 @@ mod tests {
         assert_eq!(answer_to(&with(&[("iat", (NOW + 120).into())])).0, 200);
         assert_eq!(answer_to(&with(&[("iat", Value::Null)])).0, 200, "iat is optional");
         assert_eq!(answer_to(&with(&[("nbf", NOW.into()), ("aud", "x".into())])).0, 200);
+        assert_eq!(answer_to(&with(&[("jti", "x".into()), ("sub", "y".into())])).0, 200);
+        assert_eq!(answer_to(&with(&[("iat", Value::from(1))])).0, 200, "however old it is");
+        let far = Value::from(NOW + 100 * 365 * 86_400);
+        assert_eq!(answer_to(&with(&[("exp", far)])).0, 200, "however long it lives");
+        // Fields are separated by any white space, and the padding of base64 may be there.
+        let good = with(&[]);
+        assert_eq!(answer_to(&good.replace(' ', "\t  ")).0, 200);
     }
 
     /// The table of api.md 4.3, in its order.
@@ -261,12 +270,79 @@ mod tests {
         unauthorized(with(&[("qsh", upper.into())]), qsh);
         let elsewhere = request_hash(&Method::GET, "/volumes/");
         unauthorized(with(&[("qsh", elsewhere.into())]), qsh);
-        for (claim, bad) in
-            [("exp", json!(1.5)), ("iat", json!("1")), ("nbf", json!(0.5)), ("aud", json!([]))]
-        {
+        for (claim, bad) in [
+            ("exp", json!(1.5)),
+            ("exp", json!("1700000300")),
+            ("exp", json!(1e19)),
+            ("iat", json!("1")),
+            ("nbf", json!(0.5)),
+            ("iss", json!(1)),
+            ("qsh", json!(["x"])),
+            ("aud", json!([])),
+            ("jti", json!(7)),
+            ("sub", json!({})),
+        ] {
             let (status, text) = answer_to(&with(&[(claim, bad)]));
             assert!(status == 401 && text.starts_with("Invalid JWT token: "), "{claim}: {text}");
         }
+    }
+
+    /// Each check wins over all that come after it (api.md 4.3).
+    #[test]
+    fn the_order_of_the_checks() {
+        let all_wrong = [
+            ("nbf", Value::from(NOW + 1)),
+            ("iat", Value::from(NOW + 1000)),
+            ("exp", Value::from(NOW - 10)),
+            ("qsh", "x".into()),
+        ];
+        let refused = |header: String, text: &str| {
+            assert_eq!(answer_to(&header).1, format!("Invalid JWT token: {text}"));
+        };
+        let mut claims = good();
+        for (name, value) in &all_wrong {
+            claims[*name] = value.clone();
+        }
+        let signature = "signature is invalid (client and server secrets may not match)";
+        refused(signed(&claims, "wrong", Algorithm::HS256), signature);
+        // The key is the one of the issuer: one cannot stand for the other.
+        refused(signed(&good(), "other", Algorithm::HS256), signature);
+        refused(with(&all_wrong), "token is not valid yet");
+        let clocks = "Token used before issued (client and server clocks may differ)";
+        refused(with(&all_wrong[1..]), clocks);
+        refused(with(&all_wrong[2..]), "Token is expired by 10s");
+        assert_eq!(answer_to(&with(&all_wrong[3..])).1, "Invalid qsh claim in token");
+        claims["iss"] = "root".into();
+        refused(signed(&claims, "wrong", Algorithm::HS256), "Unknown user");
+        let head = raw(r#"{"alg":"none"}"#, r#"{"iss":"root"}"#);
+        refused(head, "Unexpected signing method: none");
+    }
+
+    /// What was signed with one algorithm does not pass for another, nor does a changed payload.
+    #[test]
+    fn signatures_cover_everything() {
+        let good = with(&[]);
+        let (head, rest) = good.split_once('.').unwrap();
+        let (body, signature) = rest.split_once('.').unwrap();
+        let longer = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS512","typ":"JWT"}"#);
+        let mut claims = good_with_exp(NOW + 301);
+        claims = URL_SAFE_NO_PAD.encode(claims);
+        for forged in [
+            format!("bearer {longer}.{body}.{signature}"),
+            format!("{head}.{claims}.{signature}"),
+            format!("{head}.{body}."),
+            format!("{head}.{body}.{}", &signature[..signature.len() - 1]),
+            format!("{head}.{body}.{signature}A"),
+            format!("{head}.{body}.!{signature}"),
+        ] {
+            let (status, text) = answer_to(&forged);
+            assert!(status == 401 && text.contains("signature is invalid"), "{forged}: {text}");
+        }
+    }
+    fn good_with_exp(exp: i64) -> String {
+        let mut claims = good();
+        claims["exp"] = exp.into();
+        claims.to_string()
     }
 
     #[test]

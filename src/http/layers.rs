@@ -2,14 +2,14 @@
 //! request is logged, the token, the role and the mode are checked, then comes the route.
 use super::{
     answer::{self, no_such_method, no_such_path},
-    auth, gate,
+    auth, gate, metrics,
     path::decoded,
     routes,
 };
 use crate::{app::App, error::Error};
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -19,20 +19,24 @@ use std::{any::Any, time::Instant};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// `/hello` stands outside; everything else goes through the layers.
+/// `/hello` and `/metrics` stand outside; everything else goes through the layers.
 pub(super) fn outer(inner: Router, app: App) -> Router {
     let guarded = Router::new()
         .fallback(move |request: Request| quirks(inner.clone(), request))
         .layer(middleware::from_fn_with_state(app.clone(), gate::check))
-        .layer(middleware::from_fn_with_state(app, auth::check))
+        .layer(middleware::from_fn_with_state(app.clone(), auth::check))
         .layer(middleware::from_fn(log))
         .layer(CatchPanicLayer::custom(panicked));
     Router::new().fallback(move |request: Request| {
-        let guarded = guarded.clone();
+        let (guarded, app) = (guarded.clone(), app.clone());
         async move {
             // Only GET itself, and not HEAD with it: anything else is a request like any other.
-            if *request.method() == Method::GET && decoded(request.uri().path()) == "/hello" {
-                return hello();
+            if *request.method() == Method::GET {
+                match decoded(request.uri().path()).as_ref() {
+                    "/hello" => return hello(),
+                    "/metrics" => return metrics::scrape(State(app)).await.into_response(),
+                    _ => {}
+                }
             }
             guarded.oneshot(request).await.into_response()
         }

@@ -5,11 +5,12 @@ use super::{
     path::Id,
 };
 use crate::{
-    api::node::{NodeAddRequest, NodeInfo, StateRequest, TagsChangeRequest},
+    api::node::{NodeAddRequest, NodeWithHealth, StateRequest, TagsChangeRequest},
     app::App,
     domain::{NodeId, Tags},
     error::Result,
     inventory::node,
+    monitor,
     operation::{AddNode, DeleteNode, SetNodeState},
 };
 use axum::{extract::State, http::Method};
@@ -23,8 +24,11 @@ pub(super) async fn add(
     Ok(Accepted(id, method))
 }
 
-pub(super) async fn info(State(app): State<App>, Id(id): Id<NodeId>) -> Result<Json<NodeInfo>> {
-    node::info(&app.store, id).await.map(Json)
+pub(super) async fn info(
+    State(app): State<App>,
+    Id(id): Id<NodeId>,
+) -> Result<Json<NodeWithHealth>> {
+    monitor::node(&app.store, app.operations.nodes(), id).await.map(Json)
 }
 
 pub(super) async fn remove(

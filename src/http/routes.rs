@@ -1,5 +1,7 @@
 //! Every route, in Heketi's order (api.md 7).
-use super::{admin, answer, block_volume, brick, cluster, device, node, operation, queue, volume};
+use super::{
+    admin, answer, block_volume, brick, cluster, device, logging, node, operation, queue, volume,
+};
 use crate::app::App;
 use axum::{
     Router,
@@ -36,6 +38,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/operations/pending", get(operation::list)),
         ("/operations/pending/cleanup", post(operation::clean_up)),
         ("/operations/pending/{id}", get(operation::info).delete(operation::cancel)),
+        ("/internal/logging", get(logging::get).post(logging::set)),
         ("/admin", get(admin::get).post(admin::set)),
     ]
 }

@@ -1,9 +1,11 @@
 //! The listening server and its end.
 use super::{BODY_LIMIT, router};
 use crate::app::App;
-use axum::extract::DefaultBodyLimit;
+use axum::{
+    extract::DefaultBodyLimit,
+    serve::{Listener, ListenerExt},
+};
 use std::{io, net::SocketAddr, time::Duration};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// How long open connections may take to end once nothing is running any more.
@@ -16,7 +18,10 @@ const GOODBYE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The listener fails.
-pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve<L>(app: App, listener: L, stop: CancellationToken) -> io::Result<()>
+where
+    L: Listener<Addr = SocketAddr>,
+{
     let service = router(app.clone())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .into_make_service_with_connect_info::<SocketAddr>();
@@ -28,7 +33,8 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> 
         settled.cancel();
     });
     let closing = ended.clone();
-    let server = axum::serve(listener, service)
+    // The addresses of clients are known for a listener of any kind only when it is wrapped.
+    let server = axum::serve(listener.tap_io(|_| {}), service)
         .with_graceful_shutdown(async move { closing.cancelled().await });
     let patience = async {
         ended.cancelled().await;

@@ -1,9 +1,10 @@
-//! Which nodes are unwell, as far as the work on them and the probes beside it have seen.
+//! Which nodes are well, as far as the work on them and the probes beside it have seen.
 //!
 //! This never decides whether a command is sent: it puts the hosts that answer first, and keeps new
 //! bricks away from those that do not (docs/RELIABILITY.md).
 use super::NodeError;
 use crate::domain::Hostname;
+use jiff::Timestamp;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
@@ -11,21 +12,42 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// What was seen of hosts. Only those that are unwell are remembered.
+/// What was seen of hosts since the server started.
 #[derive(Debug, Default)]
 pub struct Health {
-    unwell: Mutex<HashMap<Hostname, Illness>>,
+    hosts: Mutex<HashMap<Hostname, Entry>>,
     /// Somebody fell ill: a probe should look soon.
     pub fell_ill: Notify,
     /// Somebody is well again: what waits for a node can go on.
     pub recovered: Notify,
 }
 
-#[derive(Debug)]
-struct Illness {
+/// How a host is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Why it is unwell, if it is.
+    pub complaint: Option<String>,
+    /// Since when it is as it is: when this was first seen.
+    pub since: Timestamp,
     /// When it was seen last.
+    pub seen: Timestamp,
+}
+
+#[derive(Debug)]
+struct Entry {
+    condition: Condition,
+    /// As [`Condition::seen`], by a clock that nobody sets.
     seen: Instant,
-    why: String,
+}
+
+impl Entry {
+    fn is_unwell(&self) -> bool {
+        self.condition.complaint.is_some()
+    }
+    /// An illness that nobody has seen for long is none any more.
+    fn is_forgotten(&self) -> bool {
+        self.is_unwell() && self.seen.elapsed() >= Health::REMEMBERED
+    }
 }
 
 impl Health {
@@ -52,18 +74,30 @@ impl Health {
     }
     /// The host does not answer, or its glusterd does not.
     pub fn ill(&self, host: &Hostname, why: &str) {
-        let illness = Illness { seen: Instant::now(), why: why.to_owned() };
-        if self.all().insert(host.clone(), illness).is_none() {
+        if !self.saw(host, Some(why.to_owned())) {
             tracing::warn!(%host, why, "node is unwell: new bricks go elsewhere");
             self.fell_ill.notify_one();
         }
     }
     /// The host answers.
     pub fn well(&self, host: &Hostname) {
-        if self.all().remove(host).is_some() {
+        if self.saw(host, None) {
             tracing::info!(%host, "node is well again");
             self.recovered.notify_one();
         }
+    }
+    /// Notes how the host is; whether it was known to be unwell before.
+    fn saw(&self, host: &Hostname, complaint: Option<String>) -> bool {
+        let now = Timestamp::now();
+        let mut all = self.all();
+        let before = all.get(host);
+        let was_unwell = before.is_some_and(Entry::is_unwell);
+        let since = before
+            .filter(|before| before.is_unwell() == complaint.is_some() && !before.is_forgotten())
+            .map_or(now, |before| before.condition.since);
+        let condition = Condition { complaint, since, seen: now };
+        all.insert(host.clone(), Entry { condition, seen: Instant::now() });
+        was_unwell
     }
     /// Forgets hosts that are none of these.
     pub fn retain(&self, known: &BTreeSet<Hostname>) {
@@ -73,15 +107,69 @@ impl Health {
     #[must_use]
     pub fn unwell(&self) -> BTreeSet<Hostname> {
         let all = self.all();
-        let fresh = all.iter().filter(|(_, illness)| illness.seen.elapsed() < Self::REMEMBERED);
-        fresh.map(|(host, _)| host.clone()).collect()
+        let unwell = all.iter().filter(|(_, entry)| entry.is_unwell() && !entry.is_forgotten());
+        unwell.map(|(host, _)| host.clone()).collect()
     }
-    /// Why the host is unwell, if it is.
+    /// How the host is; none when that is not known: nothing was asked of it since the server
+    /// started, or what was wrong was so long ago that it does not count any more.
     #[must_use]
-    pub fn complaint(&self, host: &Hostname) -> Option<String> {
-        self.all().get(host).map(|illness| illness.why.clone())
+    pub fn of(&self, host: &Hostname) -> Option<Condition> {
+        self.all().get(host).filter(|entry| !entry.is_forgotten()).map(|e| e.condition.clone())
     }
-    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<Hostname, Illness>> {
-        self.unwell.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<Hostname, Entry>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host() -> Hostname {
+        "n1".parse().unwrap()
+    }
+    fn unreachable() -> NodeError {
+        NodeError::Unreachable { host: host(), why: "no route".into() }
+    }
+
+    #[test]
+    fn since_is_the_first_time_and_why_the_last() {
+        let health = Health::default();
+        assert_eq!(health.of(&host()), None);
+        health.learn(&host(), None);
+        let well = health.of(&host()).unwrap();
+        assert_eq!(well.complaint, None);
+        health.learn(&host(), None);
+        assert_eq!(health.of(&host()).unwrap().since, well.since);
+        health.learn(&host(), Some(&unreachable()));
+        let first = health.of(&host()).unwrap();
+        assert!(first.since > well.since);
+        health.ill(&host(), "glusterd does not run");
+        let later = health.of(&host()).unwrap();
+        assert_eq!(
+            (later.since, later.complaint.as_deref()),
+            (first.since, Some("glusterd does not run"))
+        );
+        assert!(later.seen > first.seen);
+        assert_eq!(health.unwell(), BTreeSet::from([host()]));
+        health.well(&host());
+        let again = health.of(&host()).unwrap();
+        assert!(again.complaint.is_none() && again.since > later.since);
+        assert!(health.unwell().is_empty());
+        health.retain(&BTreeSet::new());
+        assert_eq!(health.of(&host()), None);
+    }
+
+    #[test]
+    fn what_was_wrong_long_ago_is_not_known_any_more() {
+        let health = Health::default();
+        health.ill(&host(), "no route");
+        let first = health.of(&host()).unwrap();
+        let long_ago = Instant::now().checked_sub(Health::REMEMBERED).unwrap();
+        health.all().get_mut(&host()).unwrap().seen = long_ago;
+        assert!(health.unwell().is_empty());
+        assert_eq!(health.of(&host()), None);
+        health.ill(&host(), "no route");
+        assert!(health.of(&host()).unwrap().since > first.since, "that is another illness");
     }
 }

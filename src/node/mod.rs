@@ -8,6 +8,7 @@ pub mod fstab;
 pub mod gluster;
 pub mod gluster_block;
 pub mod health;
+pub mod laps;
 pub mod lvm;
 pub mod mount;
 pub mod names;
@@ -17,10 +18,14 @@ pub mod sim;
 pub mod ssh;
 pub mod xfs;
 
-use crate::domain::{ClusterId, Hostname, OperationId};
+use crate::{
+    domain::{ClusterId, Hostname, OperationId},
+    metrics::CommandTimes,
+};
 use activity::{Activity, Running};
 use async_trait::async_trait;
 use health::Health;
+pub use laps::{Lap, Laps};
 pub use script::{Cmd, Lane, Ran, Script, When};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -129,6 +134,17 @@ pub trait Remote: Send + Sync {
     /// Dropping the future does not stop what was started on the node.
     async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>>;
 
+    /// The same, and tells when each command has ended, where that can be known.
+    ///
+    /// # Errors
+    /// As [`Remote::run`].
+    ///
+    /// # Cancel safety
+    /// As [`Remote::run`].
+    async fn run_timed(&self, host: &Hostname, script: &Script, _laps: &Laps) -> Result<Vec<Ran>> {
+        self.run(host, script).await
+    }
+
     /// Makes sure that the node can be reached, without asking it for anything.
     ///
     /// # Errors
@@ -223,6 +239,7 @@ pub struct Nodes {
     queues: Arc<Mutex<HashMap<ClusterId, Arc<tokio::sync::Mutex<()>>>>>,
     activity: Activity,
     health: Arc<Health>,
+    times: CommandTimes,
     /// Of the last script that changes anything.
     number: Arc<AtomicU64>,
     /// Whose work goes through this handle.
@@ -244,6 +261,7 @@ impl Nodes {
             queues: Arc::default(),
             activity: Activity::default(),
             health: Arc::default(),
+            times: CommandTimes::default(),
             number: Arc::default(),
             caller: None,
             given_up: Arc::default(),
@@ -294,6 +312,11 @@ impl Nodes {
     pub fn health(&self) -> &Health {
         &self.health
     }
+    /// How long commands take.
+    #[must_use]
+    pub fn times(&self) -> &CommandTimes {
+        &self.times
+    }
     /// The scripts that nodes are working on for this operation.
     #[must_use]
     pub fn working_for(&self, operation: OperationId) -> Vec<Running> {
@@ -327,8 +350,10 @@ impl Nodes {
         let mut script = script.clone().limited(self.tools.command_timeout);
         script.number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
         let entry = self.activity.begin(self.caller, host, script.brief());
-        let result = self.remote.run(host, &script).await;
+        let laps = Laps::default();
+        let result = self.remote.run_timed(host, &script, &laps).await;
         drop(entry);
+        laps.count(&script, result.as_ref().err(), &self.times);
         self.health.learn(host, result.as_ref().err());
         let elapsed_ms = started.elapsed().as_millis();
         match &result {

@@ -6,6 +6,7 @@
 //! command that failed.
 use super::{
     NodeError, Ran, Result, Script, When,
+    laps::{Lap, Laps, TIMED_OUT},
     script::{Cmd, Line},
 };
 use crate::domain::Hostname;
@@ -24,8 +25,6 @@ const ENVIRONMENT: &str = "export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 \
 const BEGUN: &str = "e begun -\n";
 /// Where locks are kept on the node: gone after a reboot, like the commands that held them.
 const LOCKS: &str = "/run/brickyard";
-/// `timeout` says this when it ended the command, and this when it had to kill it.
-const TIMED_OUT: [i32; 2] = [124, 137];
 /// `timeout` and the shell use this status and higher ones when a command did not run, or not to
 /// its end.
 const NOT_RUN: i32 = 124;
@@ -180,6 +179,51 @@ impl<'a> Rendered<'a> {
     }
 }
 
+/// Notices marks in what a script has said so far, so that each command's time is known.
+pub(super) struct Marks<'a> {
+    mark: Vec<u8>,
+    /// Up to here everything has been looked at.
+    seen: usize,
+    begun: bool,
+    laps: &'a Laps,
+}
+
+impl Rendered<'_> {
+    /// Tells these laps of the marks that come.
+    pub(super) fn marks<'l>(&self, laps: &'l Laps) -> Marks<'l> {
+        Marks { mark: format!("{} ", self.word).into_bytes(), seen: 0, begun: false, laps }
+    }
+}
+
+impl Marks<'_> {
+    /// Looks at what has come since it was called last; `out` is all of standard output.
+    pub(super) fn hear(&mut self, out: &[u8]) {
+        let line_end =
+            |from: usize| Some(from + out.get(from..)?.iter().position(|b| *b == b'\n')?);
+        // Only whole lines: the rest of a mark may be on its way.
+        while let Some(end) = line_end(self.seen) {
+            if let Some(words) = out[self.seen..end].strip_prefix(self.mark.as_slice()) {
+                self.noticed(&String::from_utf8_lossy(words));
+            }
+            self.seen = end + 1;
+        }
+    }
+
+    fn noticed(&mut self, words: &str) {
+        let status = words.rsplit(' ').next().unwrap_or_default();
+        if !self.begun {
+            self.begun = true;
+            return self.laps.begin();
+        }
+        let code = |text: &str| text.parse().unwrap_or(-1);
+        self.laps.lap(match status.strip_prefix('p') {
+            Some(status) => Lap::NoAnswer(code(status)),
+            None if status == "-" => Lap::Skipped,
+            None => Lap::Ended(code(status)),
+        });
+    }
+}
+
 /// Some tools explain all of their options when one is wrong: the first lines tell which.
 fn bearable(said: &str) -> String {
     const LINES: usize = 6;
@@ -316,6 +360,28 @@ mod tests {
         }
         let strict = Script::reading().then_when(When::Prints(no()), sh("echo x"));
         assert!(matches!(run(&strict), Err(NodeError::Failed { status: 1, .. })));
+    }
+    /// However the answer is cut into pieces on its way.
+    #[test]
+    fn marks_are_noticed_as_they_come() {
+        let no = || sh("exit 1");
+        let script = Script::reading()
+            .then(sh("echo one; printf 'two\nthree'"))
+            .then_when(When::Succeeds(no()), sh("echo left out"))
+            .then_try(no())
+            .then_when(When::Prints(no()), sh("echo never"));
+        let host = host();
+        let rendered = Rendered::new(&host, &script).unwrap();
+        let out = Command::new("sh").arg("-c").arg(&rendered.text).output().unwrap().stdout;
+        for piece in [1, 7, out.len()] {
+            let laps = Laps::default();
+            let mut marks = rendered.marks(&laps);
+            for end in (0..out.len()).step_by(piece).chain([out.len()]) {
+                marks.hear(&out[..end]);
+            }
+            let noticed = [Lap::Ended(0), Lap::Skipped, Lap::Ended(1), Lap::NoAnswer(1)];
+            assert_eq!(laps.so_far(), (true, noticed.to_vec()), "pieces of {piece}");
+        }
     }
     #[test]
     fn input_is_given_line_by_line_and_otherwise_empty() {

@@ -2,7 +2,7 @@
 //!
 //! The system's `ssh` does keys, known hosts and ciphers, so administrators can use what they
 //! know; the control socket saves a process and a handshake for each script.
-use super::{Lane, NodeError, Ran, Remote, Result, Script, render};
+use super::{Lane, Laps, NodeError, Ran, Remote, Result, Script, render};
 use crate::domain::Hostname;
 use async_trait::async_trait;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
@@ -268,6 +268,10 @@ impl Ssh {
 #[async_trait]
 impl Remote for Ssh {
     async fn run(&self, name: &Hostname, script: &Script) -> Result<Vec<Ran>> {
+        self.run_timed(name, script, &Laps::default()).await
+    }
+
+    async fn run_timed(&self, name: &Hostname, script: &Script, laps: &Laps) -> Result<Vec<Ran>> {
         let host = self.host(name);
         let rendered = render::Rendered::new(name, script)?;
         let closed = |_| NodeError::Refused("the server is shutting down".into());
@@ -276,7 +280,7 @@ impl Remote for Ssh {
 
         let in_doubt =
             |why: String| NodeError::InDoubt { host: name.clone(), command: script.brief(), why };
-        match hear(child, script).await {
+        match hear(child, script, rendered.marks(laps)).await {
             Ok(heard) => {
                 let out = String::from_utf8_lossy(&heard.out);
                 let err = String::from_utf8_lossy(&heard.err);
@@ -335,7 +339,11 @@ enum Deaf {
 
 /// Listens until the script ends. Each command ends with a mark, so a node that is silent for
 /// longer than any one command may take is not at work any more, however long the script is.
-async fn hear(mut child: openssh::Child<Arc<Session>>, script: &Script) -> Result<Heard, Deaf> {
+async fn hear(
+    mut child: openssh::Child<Arc<Session>>,
+    script: &Script,
+    mut marks: render::Marks<'_>,
+) -> Result<Heard, Deaf> {
     let (mut out, mut err) = (vec![], vec![]);
     let mut stdout = child.stdout().take();
     let mut stderr = child.stderr().take();
@@ -350,6 +358,7 @@ async fn hear(mut child: openssh::Child<Arc<Session>>, script: &Script) -> Resul
             }
         });
         read.await.map_err(|_| Deaf::Silent(limit))?.map_err(Deaf::Broken)?;
+        marks.hear(&out);
         if out.len() + err.len() > LONGEST_ANSWER {
             return Err(Deaf::TooMuch);
         }

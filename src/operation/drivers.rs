@@ -4,6 +4,7 @@ use crate::domain::OperationId;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +25,20 @@ pub(super) struct Hold {
     pub(super) ticket: Option<Ticket>,
     /// Cancelled when somebody has turned the operation meanwhile: what runs for it is pointless.
     pub(super) called_off: CancellationToken,
+    /// Since when it is held: for a fresh operation, since it was accepted.
+    pub(super) since: Instant,
+    /// Something was done for the operation: only then its rest is news.
+    pub(super) moved: bool,
     drivers: Drivers,
+}
+
+/// How many operations are driven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AtWork {
+    /// They wait for their turn.
+    pub waiting: u64,
+    /// They are at work.
+    pub working: u64,
 }
 
 /// What a driver is doing.
@@ -49,7 +63,8 @@ impl Drivers {
         let waiting = ticket.is_some();
         let gone = CancellationToken::new();
         all.insert(id, Driver { called_off: called_off.clone(), waiting, gone });
-        Some(Hold { id, ticket, called_off, drivers: self.clone() })
+        let (since, moved) = (Instant::now(), false);
+        Some(Hold { id, ticket, called_off, since, moved, drivers: self.clone() })
     }
     /// Tells whoever drives the operation that its record has been turned.
     pub(super) fn call_off(&self, id: OperationId) {
@@ -70,6 +85,13 @@ impl Drivers {
         if let Some(gone) = gone {
             gone.cancelled().await;
         }
+    }
+    pub(super) fn at_work(&self) -> AtWork {
+        let mut count = AtWork::default();
+        for driver in self.all().values() {
+            *(if driver.waiting { &mut count.waiting } else { &mut count.working }) += 1;
+        }
+        count
     }
     fn all(&self) -> MutexGuard<'_, HashMap<OperationId, Driver>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -52,6 +52,7 @@ pub use delete_block_volume::DeleteBlockVolume;
 pub use delete_device::DeleteDevice;
 pub use delete_node::DeleteNode;
 pub use delete_volume::DeleteVolume;
+pub use drivers::AtWork;
 pub use evict_brick::EvictBrick;
 pub use expand_block_volume::ExpandBlockVolume;
 pub use expand_volume::ExpandVolume;

@@ -1,6 +1,6 @@
 //! What is not at rest, as the API shows it.
 use super::{
-    Any, Operation, Operations,
+    Any, CleanUp, Operation, Operations,
     drivers::Driving,
     journal::{Record, StepRecord},
     step::{Place, Step},
@@ -56,10 +56,13 @@ impl Operations {
     /// The database fails.
     pub async fn counts(&self) -> Result<OperationCounts> {
         let mut counts = OperationCounts::default();
-        for one in self.unfinished().await? {
+        // What they do and how far they are is of no interest here: scrapes ask for this often.
+        let brief = operations::unfinished_briefly(&mut *self.runner.store.read().await?).await?;
+        for one in brief.iter().filter(|one| !is_hidden(one.state, &one.kind)) {
+            let driving = self.runner.drivers.driving(one.id);
             counts.total += 1;
-            counts.in_flight += u64::from(one.driving == Driving::Working);
-            match one.status() {
+            counts.in_flight += u64::from(driving == Driving::Working);
+            match status(one.state, driving) {
                 Status::New => counts.new += 1,
                 Status::Failed => counts.failed += 1,
                 Status::Stale => counts.stale += 1,
@@ -84,8 +87,9 @@ impl Operations {
     /// 404 when there is none of this id; the database fails.
     pub async fn pending_info(&self, id: OperationId) -> Result<PendingOperationInfo> {
         let mut tx = self.runner.store.read().await?;
-        let one = match operations::load(&mut tx, id).await? {
-            Some(row) => Some(self.seen(&mut tx, row).await?).filter(|one| !one.is_hidden()),
+        let row = operations::load(&mut tx, id).await?;
+        let one = match row.filter(|row| !is_hidden(row.state, &row.kind)) {
+            Some(row) => Some(self.seen(&mut tx, row).await?),
             None => None,
         };
         drop(tx);
@@ -110,12 +114,14 @@ impl Operations {
     async fn unfinished(&self) -> Result<Vec<Unfinished>> {
         let mut tx = self.runner.store.read().await?;
         let mut all = vec![];
-        for id in operations::unfinished(&mut tx).await? {
-            if let Some(row) = operations::load(&mut tx, id).await? {
+        for one in operations::unfinished_briefly(&mut tx).await? {
+            if is_hidden(one.state, &one.kind) {
+                continue;
+            }
+            if let Some(row) = operations::load(&mut tx, one.id).await? {
                 all.push(self.seen(&mut tx, row).await?);
             }
         }
-        all.retain(|one| !one.is_hidden());
         Ok(all)
     }
 
@@ -137,29 +143,28 @@ impl Operations {
     }
 }
 
+/// Not an operation that a person would look for: at rest, not yet accepted, or itself only a
+/// request to clean others up.
+fn is_hidden(state: OpState, kind: &str) -> bool {
+    let idle = matches!(state, OpState::Done | OpState::Failed | OpState::Accepted);
+    idle || kind == Any::CleanUp(CleanUp::all()).kind()
+}
+
+fn status(state: OpState, driving: Driving) -> Status {
+    match (state, driving) {
+        (OpState::Stuck, Driving::Not) => Status::Failed,
+        (_, Driving::Not) => Status::Stale,
+        _ => Status::New,
+    }
+}
+
 impl Unfinished {
-    /// Not an operation that a person would look for: at rest, not yet accepted, or itself only a
-    /// request to clean others up.
-    fn is_hidden(&self) -> bool {
-        let at_rest = matches!(self.row.state, OpState::Done | OpState::Failed);
-        let cleaning = self.record.as_ref().is_some_and(|r| matches!(r.operation, Any::CleanUp(_)));
-        at_rest || self.row.state == OpState::Accepted || cleaning
-    }
-
-    fn status(&self) -> Status {
-        match (self.row.state, self.driving) {
-            (OpState::Stuck, Driving::Not) => Status::Failed,
-            (_, Driving::Not) => Status::Stale,
-            _ => Status::New,
-        }
-    }
-
     fn line(&self) -> PendingOperation {
         let in_flight = self.driving == Driving::Working;
         PendingOperation {
             id: self.row.id,
             type_name: self.row.kind.clone(),
-            status: self.status().word().to_owned(),
+            status: status(self.row.state, self.driving).word().to_owned(),
             sub_status: if in_flight { "in-flight" } else { "" }.to_owned(),
             progress: self.record.as_ref().map(|record| self.progress(record)),
         }

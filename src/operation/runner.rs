@@ -12,6 +12,7 @@ use super::{
 use crate::{
     domain::{NodeId, OperationId},
     error::{Error, Result},
+    metrics::{Ending, OperationTimes},
     node::{NodeError, Nodes},
     store::{
         Store, WriteTx, nodes, now,
@@ -44,6 +45,8 @@ pub(super) struct Runner {
     pub(super) drivers: Drivers,
     /// An operation got stuck: the cleaner has something to look forward to.
     pub(super) stuck: Arc<Notify>,
+    /// How operations end, and after which time.
+    pub(super) times: OperationTimes,
 }
 
 impl Runner {
@@ -58,9 +61,13 @@ impl Runner {
         loop {
             let Some(record) = self.load(hold.id).await? else { return Ok(()) };
             let next = record.next();
+            if next == Next::Rest && hold.moved {
+                self.rested(hold, &record);
+            }
             if next == Next::Rest || self.ending.is_cancelled() {
                 return Ok(());
             }
+            hold.moved = true;
             match next {
                 Next::Rest => {}
                 Next::Abandon => self.finish(&record, OpState::Failed, Some(ABANDONED)).await?,
@@ -74,6 +81,20 @@ impl Runner {
                 Next::Release => self.release(&record).await?,
             }
         }
+    }
+
+    /// Counts how the operation ended, and how long it took since it was accepted: to the second
+    /// when that was long ago, and exactly when it has been held since then.
+    fn rested(&self, hold: &mut Hold, record: &Record) {
+        let ending = match record.state {
+            OpState::Done => Ending::Done,
+            OpState::Stuck => Ending::Stuck,
+            _ => Ending::Failed,
+        };
+        let whole = u64::try_from(now().saturating_sub(record.created_at)).unwrap_or(0);
+        let after = hold.since.elapsed().max(Duration::from_secs(whole.saturating_sub(1)));
+        self.times.ended(record.operation.kind(), ending, after);
+        hold.moved = false;
     }
 
     /// Drives until the operation rests or the server ends. When the database fails, the operation

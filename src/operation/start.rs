@@ -2,13 +2,14 @@
 use super::{
     Any, OnRestart, Operation, Planning, Settings,
     cleaner::Cleaner,
-    drivers::{Drivers, Hold},
+    drivers::{AtWork, Drivers, Hold},
     queue::{Queue, Ticket},
     runner::{self, Runner},
 };
 use crate::{
     domain::OperationId,
     error::{Error, Result},
+    metrics::OperationTimes,
     node::Nodes,
     store::{
         Store, children, claims,
@@ -49,6 +50,7 @@ impl Operations {
             ending: CancellationToken::new(),
             drivers: Drivers::default(),
             stuck: Arc::default(),
+            times: OperationTimes::default(),
         };
         Self { runner, tasks: TaskTracker::new(), queue }
     }
@@ -59,6 +61,18 @@ impl Operations {
         &self.runner.nodes
     }
 
+    /// How operations end, and after which time.
+    #[must_use]
+    pub fn times(&self) -> &OperationTimes {
+        &self.runner.times
+    }
+
+    /// How many operations are driven at this moment.
+    #[must_use]
+    pub fn at_work(&self) -> AtWork {
+        self.runner.drivers.at_work()
+    }
+
     /// Accepts an operation and starts to work on it; the id names its queue entry.
     ///
     /// What can be known at once is known at once: a refusal by the rules, a name in use or no
@@ -67,7 +81,16 @@ impl Operations {
     /// # Errors
     /// Every refusal, with the texts and statuses of api.md.
     pub async fn start(&self, operation: impl Into<Any>) -> Result<OperationId> {
-        let mut operation = operation.into();
+        let operation = operation.into();
+        let kind = operation.kind();
+        let started = self.admit(operation).await;
+        if started.is_err() {
+            self.runner.times.refused(kind);
+        }
+        started
+    }
+
+    async fn admit(&self, mut operation: Any) -> Result<OperationId> {
         if self.runner.ending.is_cancelled() {
             return Err(Error::ShuttingDown);
         }

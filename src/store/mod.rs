@@ -16,6 +16,7 @@ mod open;
 pub mod operations;
 mod row;
 mod sqlite;
+pub mod totals;
 pub mod view;
 pub mod volumes;
 

@@ -393,6 +393,37 @@ pub async fn unfinished(db: &mut SqliteConnection) -> Result<Vec<OperationId>> {
     rows.iter().map(|r| row::parsed(r, "id")).collect()
 }
 
+/// An operation that is not at rest, without what it does and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brief {
+    /// Its identity.
+    pub id: OperationId,
+    /// What it does: its name in the journal.
+    pub kind: String,
+    /// Where it is.
+    pub state: OpState,
+}
+
+/// Operations that are not at rest, the oldest first, in one statement however many they are.
+///
+/// # Errors
+/// The database fails.
+pub async fn unfinished_briefly(db: &mut SqliteConnection) -> Result<Vec<Brief>> {
+    let rows = sqlx::query(
+        "SELECT id, kind, state FROM operations WHERE finished_at IS NULL ORDER BY rowid",
+    )
+    .fetch_all(db)
+    .await?;
+    let brief = |row: &SqliteRow| {
+        Ok(Brief {
+            id: row::parsed(row, "id")?,
+            kind: row.try_get("kind")?,
+            state: row::parsed(row, "state")?,
+        })
+    };
+    rows.iter().map(brief).collect()
+}
+
 /// Operations that could go neither way, the oldest first.
 ///
 /// # Errors

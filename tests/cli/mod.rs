@@ -3,6 +3,7 @@ mod argv;
 mod binary;
 mod block_volume;
 mod golden;
+mod health;
 mod protocol;
 mod scripted;
 mod tls;

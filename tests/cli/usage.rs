@@ -25,6 +25,10 @@ async fn help_and_usage() {
         let text = run_error(wrong).await;
         assert!(text.starts_with("Error: ") && !text.contains("error:"), "{text}");
     }
+    let help = run(&["help"]).await.out;
+    assert!(help.contains("\n  loglevel "), "{help}");
+    let levels = run(&["loglevel", "set", "--help"]).await.out;
+    assert!(levels.contains("none, critical, error, warning, info or debug"), "{levels}");
     let secret = run(&["--secret=sesame", "volume", "list", "--bogus"]).await;
     assert!(!secret.err.contains("sesame"), "{}", secret.err);
 }

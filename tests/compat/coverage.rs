@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 37] = [
+const ROUTES: [(&str, &str); 39] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -41,12 +41,14 @@ const ROUTES: [(&str, &str); 37] = [
     ("POST", "/operations/pending/cleanup"),
     ("GET", "/operations/pending/{id}"),
     ("DELETE", "/operations/pending/{id}"),
+    ("GET", "/internal/logging"),
+    ("POST", "/internal/logging"),
     ("GET", "/admin"),
     ("POST", "/admin"),
 ];
 
 /// Routes without a recorded success, and the file whose tests stand in for it.
-const UNRECORDED: [(&str, &str, &str); 11] = [
+const UNRECORDED: [(&str, &str, &str); 12] = [
     ("POST", "/clusters/{id}/flags", include_str!("../routes/clusters.rs")),
     ("DELETE", "/clusters/{id}", include_str!("../routes/clusters.rs")),
     ("DELETE", "/nodes/{id}", include_str!("../routes/nodes.rs")),
@@ -57,6 +59,7 @@ const UNRECORDED: [(&str, &str, &str); 11] = [
     ("POST", "/operations/pending/cleanup", include_str!("../routes/operations.rs")),
     ("GET", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
     ("DELETE", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
+    ("POST", "/internal/logging", include_str!("../routes/logging.rs")),
     ("POST", "/admin", include_str!("../routes/admin.rs")),
 ];
 

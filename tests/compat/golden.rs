@@ -77,6 +77,8 @@ fn normal(mut value: Value) -> Value {
     // The recorded server did not ask LVM.
     object.shift_remove("paths");
     object.shift_remove("pv_uuid");
+    // Heketi does not tell.
+    object.shift_remove("health");
     for list in ["nodes", "volumes", "clusters", "blockvolumes"] {
         if let Some(Value::Array(ids)) = object.get_mut(list) {
             ids.sort_by_key(ToString::to_string);
@@ -172,6 +174,10 @@ fn compare(at: usize, theirs: &Exchange, ours: &Answer, ids: &Ids) {
         assert_eq!(ours.header("content-length"), Some(length.as_str()), "{what}");
     }
     let recorded = ids.ours(&theirs.response);
+    if theirs.path == "/metrics" {
+        assert_eq!(series(&ours.text()), series(&recorded), "{what}");
+        return;
+    }
     let Some(_) = theirs.json() else {
         assert_eq!(ours.text(), recorded, "{what}");
         return;
@@ -187,6 +193,34 @@ fn compare(at: usize, theirs: &Exchange, ours: &Answer, ids: &Ids) {
 fn as_recorded() -> Start {
     let settings = Settings { create_block_hosting: true, block_hosting_size: Gib(200), ..quick() };
     Start { settings, ..Start::default() }
+}
+
+/// Help, type, name and labels of all series that Heketi has of its own, and of the process. The
+/// numbers are those of the placement, or of volumes that are not replayed.
+fn series(text: &str) -> Vec<String> {
+    let ours_too = |line: &&str| {
+        let name = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ");
+        name.starts_with("heketi_") || name.starts_with("process_")
+    };
+    let series = |line: &str| {
+        if line.starts_with('#') {
+            return line.to_owned();
+        }
+        let series = line.rsplit_once(' ').unwrap().0;
+        // Which of two devices is which is the placement's choice, and the recorded server did not
+        // ask LVM.
+        ["id=\"", "pv_uuid=\""].into_iter().fold(series.to_owned(), |series, label| {
+            match series.split_once(&format!(",{label}")) {
+                None => series,
+                Some((before, rest)) => {
+                    format!("{before},{label}*\"{}", rest.split_once('"').unwrap().1)
+                }
+            }
+        })
+    };
+    let mut all: Vec<String> = text.lines().filter(ours_too).map(series).collect();
+    all.sort_unstable();
+    all
 }
 
 #[tokio::test]
@@ -232,5 +266,5 @@ fn left_out() -> usize {
 #[test]
 fn every_reason_to_leave_out_is_needed() {
     let reasons: HashSet<_> = exchanges().iter().filter_map(Exchange::later).collect();
-    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
 }

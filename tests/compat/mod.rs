@@ -38,10 +38,6 @@ impl Exchange {
         let about = |words: &str| self.path.contains(words) || self.response.contains(words);
         if self.path.starts_with("/db/") {
             Some("dump and check of the database")
-        } else if self.path.starts_with("/internal/") {
-            Some("log levels")
-        } else if self.path == "/metrics" {
-            Some("metrics")
         } else if self.path.ends_with("/clone") || about(CLONE) {
             Some("clones")
         } else {

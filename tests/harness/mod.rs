@@ -5,6 +5,7 @@
 //! let volume = app.create_volume(json!({"size": 10})).await;
 //! ```
 pub mod client;
+pub mod many;
 
 use brickyard::{
     app::{App, Gate, Keys, Parts},
@@ -13,6 +14,7 @@ use brickyard::{
     node::{Nodes, Remote, Tools, sim::Sim},
     operation::{OnRestart, Operations, Settings},
     store::{Store, Witness},
+    telemetry::{Level, Logging},
 };
 use client::{Answer, Client};
 use serde_json::{Value, json};
@@ -127,5 +129,6 @@ pub async fn build(folder: &Path, remote: Arc<dyn Remote>, start: Start) -> App 
     let store = Store::open_witnessed(&database, start.witness).await.unwrap();
     let nodes = Nodes::new(remote, start.tools).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, start.settings);
-    App::new(Parts { store, operations, gate: Gate::default(), keys: start.keys })
+    let logging = Logging::new(Level::Error, |_| Ok(()));
+    App::new(Parts { store, operations, gate: Gate::default(), logging, keys: start.keys })
 }

@@ -10,6 +10,8 @@ mod devices;
 mod fuzz;
 mod hello;
 mod hold;
+mod logging;
+mod metrics;
 mod nodes;
 mod operations;
 mod paths;

@@ -24,16 +24,64 @@ async fn the_object() {
     assert_accepted(&accepted);
     let made = app.client.poll(&accepted.location()).await;
     let node = assert_json(&app.client.get(&made.location()).await, 200);
-    assert_eq!(keys(&node), ["zone", "hostnames", "cluster", "tags", "id", "state", "devices"]);
+    assert_eq!(
+        keys(&node),
+        ["zone", "hostnames", "cluster", "tags", "id", "state", "devices", "health"]
+    );
     assert_eq!(made.location(), format!("/nodes/{}", id(&node)));
     full["id"] = node["id"].clone();
     full["state"] = "online".into();
     full["devices"] = json!([]);
+    full["health"] = node["health"].clone();
     assert_eq!(node, full, "names keep their order");
 
     let plain = app.client.post("/nodes", body(&cluster, "n2", "10.0.0.2")).await;
     let plain = app.client.finish(plain).await.json();
-    assert_eq!(keys(&plain), ["zone", "hostnames", "cluster", "id", "state", "devices"]);
+    assert_eq!(keys(&plain), ["zone", "hostnames", "cluster", "id", "state", "devices", "health"]);
+}
+
+/// What the work on a node has shown of it, since when, and why; shown as a number as well.
+#[tokio::test]
+async fn how_a_node_is() {
+    let app = TestApp::start().await.with_nodes(2, 1).await;
+    let cluster = only_cluster(&app).await;
+    let node = nodes(&app).await[0].clone();
+    let path = format!("/nodes/{node}");
+    let health = async || app.client.get(&path).await.json()["health"].clone();
+    let host = app.client.get(&path).await.json()["hostnames"]["manage"][0].clone();
+    let host = host.as_str().unwrap();
+    let number = async |series: &str| {
+        let series =
+            format!("brickyard_node_{series}{{cluster=\"{cluster}\",hostname=\"{host}\"}}");
+        super::metrics::samples(&app.client.get("/metrics").await.text()).remove(&series)
+    };
+    let well = health().await;
+    assert_eq!(keys(&well), ["state", "since", "seen"]);
+    assert_eq!(well["state"], "well");
+    assert_eq!(number("healthy").await, Some(1.0));
+
+    app.sim.world().down.insert(host.to_owned());
+    let answer = app.client.post("/devices", json!({"node": node, "name": "/dev/sdx"})).await;
+    assert_eq!(app.client.finish(answer).await.status, 500);
+    let unwell = health().await;
+    assert_eq!(keys(&unwell), ["state", "since", "seen", "why"]);
+    assert_eq!(unwell["state"], "unwell");
+    assert!(unwell["why"].as_str().unwrap().contains("the node is down"), "{unwell}");
+    let time = |health: &Value, name: &str| -> jiff::Timestamp {
+        health[name].as_str().unwrap().parse().unwrap()
+    };
+    assert!(time(&unwell, "since") > time(&well, "since"));
+    assert!(time(&unwell, "seen") >= time(&unwell, "since"));
+    assert_eq!(number("healthy").await, Some(0.0));
+    let since = number("health_changed_timestamp_seconds").await.unwrap();
+    assert_eq!(since.to_string(), time(&unwell, "since").as_second().to_string());
+
+    // A server that has just started has seen nothing of it.
+    let (sim, folder) = app.end().await;
+    let app = TestApp::start_on(sim, folder, crate::harness::Start::default()).await;
+    let fresh = app.client.get(&path).await.json()["health"].clone();
+    assert_eq!(fresh, json!({"state": "unknown"}));
+    assert!(!app.client.get("/metrics").await.text().contains("brickyard_node_healthy"));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ pub mod socket;
 pub mod world;
 
 use super::{
-    NodeError, Pace, Ran, Remote, Result, Script, When,
+    Lap, Laps, NodeError, Pace, Ran, Remote, Result, Script, When,
     script::{Cmd, Line},
 };
 use crate::domain::{Hostname, Kib};
@@ -131,6 +131,10 @@ impl Remote for Sim {
     /// Unlike on a real node the script ends where it is, and its lock is free: for tests in which
     /// node and server are one process. Behind [`socket`] it goes on.
     async fn run(&self, host: &Hostname, script: &Script) -> Result<Vec<Ran>> {
+        self.run_timed(host, script, &Laps::default()).await
+    }
+
+    async fn run_timed(&self, host: &Hostname, script: &Script, laps: &Laps) -> Result<Vec<Ran>> {
         let changes = script.lock.is_some();
         let _held = match &script.lock {
             // Nobody gets as far as the lock of a node that is down.
@@ -147,14 +151,23 @@ impl Remote for Sim {
         };
         let mut channel = Channel { sim: self, host, changes, begun: false };
         let mut all = vec![];
+        laps.begin();
         for line in &script.lines {
             let (cmd, ran) = match channel.wanted(line).await? {
                 Ok(false) => {
+                    laps.lap(Lap::Skipped);
                     all.push(Ran::default());
                     continue;
                 }
-                Ok(true) => (line.cmd.clone(), channel.command(&line.cmd).await?),
-                Err((probe, ran)) => (probe, ran),
+                Ok(true) => {
+                    let ran = channel.command(&line.cmd).await?;
+                    laps.lap(Lap::Ended(ran.status.unwrap_or(1)));
+                    (line.cmd.clone(), ran)
+                }
+                Err((probe, ran)) => {
+                    laps.lap(Lap::NoAnswer(ran.status.unwrap_or(1)));
+                    (probe, ran)
+                }
             };
             if changes {
                 self.save();

@@ -1,4 +1,7 @@
 //! The real binary as a process: how it starts, how it refuses to, how it ends.
+mod logging;
+mod tls;
+
 use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
@@ -26,7 +29,9 @@ const SERVE: [&str; 5] = ["serve", "--executor", "sim", "--listen", "127.0.0.1:0
 /// A server on simulated nodes that has said where it listens.
 struct Running {
     process: Child,
-    log: BufReader<std::process::ChildStderr>,
+    /// What it logged before it said where it listens.
+    begun: String,
+    log: Box<dyn BufRead + Send>,
     url: String,
 }
 
@@ -39,15 +44,50 @@ impl Running {
     fn spawn(mut command: Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
+        let (mut begun, mut line) = (String::new(), String::new());
         let address = loop {
+            begun += &line;
             line.clear();
             assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server ended");
             if let Some((_, rest)) = line.split_once("address=") {
                 break rest.split_whitespace().next().unwrap().to_owned();
             }
         };
-        Self { process, log, url: format!("http://{address}") }
+        let protocol = if line.contains("protocol=\"https\"") { "https" } else { "http" };
+        Self { process, begun, log: Box::new(log), url: format!("{protocol}://{address}") }
+    }
+    /// The same for a server that logs nothing when it serves, once it answers at this address.
+    fn spawn_at(mut command: Command, address: &str) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(process.stderr.take().unwrap());
+        let (begun, url) = (String::new(), format!("http://{address}"));
+        let mut server = Self { process, begun, log: Box::new(log), url };
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(server.process.try_wait().unwrap().is_none(), "the server ended");
+            std::thread::yield_now();
+        }
+        server
+    }
+    /// Reads the log in a thread of its own, to its end: a server that has more to say than fits
+    /// into a pipe would wait for somebody to listen.
+    fn drain(&mut self) -> std::thread::JoinHandle<String> {
+        let mut log = std::mem::replace(&mut self.log, Box::new(std::io::empty()));
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            log.read_to_string(&mut text).unwrap();
+            text
+        })
+    }
+    /// Reads the log up to the next line with these words; the lines, that one included.
+    fn log_until(&mut self, words: &str) -> String {
+        let mut text = String::new();
+        loop {
+            let before = text.len();
+            assert_ne!(self.log.read_line(&mut text).unwrap(), 0, "no {words} in {text}");
+            if text[before..].contains(words) {
+                return text;
+            }
+        }
     }
     fn cli(&self, arguments: &[&str]) -> Output {
         Command::new(BINARY).args(["cli", "--server", &self.url]).args(arguments).output().unwrap()
@@ -184,9 +224,9 @@ fn a_damaged_database_is_read_and_every_change_is_refused() {
     let known = server.cli(&["cluster", "list"]).stdout;
     server.end();
     let path = folder.path().join("brickyard.db");
+    // An index that is not asked for here.
+    let at = root_of(&path, "operations_stuck");
     let mut bytes = std::fs::read(&path).unwrap();
-    // The last page belongs to what was made last: an index of the journal.
-    let at = bytes.len() - 4096;
     bytes[at..at + 16].fill(0xA5);
     std::fs::write(&path, bytes).unwrap();
     let server = Running::start(folder.path(), &["--disable-auth"]);
@@ -194,6 +234,22 @@ fn a_damaged_database_is_read_and_every_change_is_refused() {
     let refused = stderr(&server.cli(&["cluster", "create"]));
     assert!(refused.contains("is read-only: it is damaged"), "{refused}");
     server.end();
+}
+
+/// Where in the file the first page of a table or index begins.
+fn root_of(database: &Path, name: &str) -> usize {
+    use sqlx::Connection;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let asked = runtime.block_on(async {
+        let mut db = sqlx::SqliteConnection::connect_with(&options).await?;
+        let root = sqlx::query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = ?");
+        let root: i64 = root.bind(name).fetch_one(&mut db).await?;
+        let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut db).await?;
+        db.close().await?;
+        Ok::<_, sqlx::Error>((root - 1) * size)
+    });
+    usize::try_from(asked.unwrap()).unwrap()
 }
 
 #[test]
