@@ -1,7 +1,9 @@
 //! The command line against a scripted server, compared with what heketi-cli printed.
 mod argv;
 mod binary;
+mod database_storage;
 mod golden;
+mod json;
 mod protocol;
 mod scripted;
 mod tls;
