@@ -2,6 +2,7 @@
 //! and nodes and database tell the same story. Nothing here waits for a clock.
 mod cancel;
 mod cases;
+mod commands;
 mod concurrency;
 mod crash;
 mod faults;
