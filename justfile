@@ -21,6 +21,10 @@ check:
 deny:
     cargo deny check
 
+# Heketi's Python client through the life of a cluster (python3 with venv, and the package index once)
+python-client:
+    tests/clients/python/run
+
 # Kills the server again and again while simulated nodes misbehave
 torture *ARGUMENTS:
     tests/torture {{ARGUMENTS}}

@@ -14,4 +14,5 @@ mod migrations;
 mod monitor;
 mod operations;
 mod process;
+mod readme;
 mod routes;

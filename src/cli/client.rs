@@ -110,6 +110,11 @@ impl<'a> Client<'a> {
     pub(super) async fn text(&self, path: &str) -> Result<String> {
         self.run(Method::GET, path, NOTHING, "").await
     }
+    /// Reads a file as it is.
+    pub(super) async fn bytes(&self, path: &str) -> Result<Vec<u8>> {
+        let answer = self.start(&Method::GET, &self.url(path)?, None).await?;
+        accepted(answer).await
+    }
     /// Asks for a change and reads the object that results.
     pub(super) async fn change<T: DeserializeOwned>(
         &self,
@@ -128,9 +133,7 @@ impl<'a> Client<'a> {
         what: &str,
     ) -> Result<String> {
         let body = body.map(crate::api::json::compact).transpose()?;
-        let url =
-            self.server.join(&format!("{}{path}", self.server.path().trim_end_matches('/')))?;
-        let mut answer = self.start(&method, &url, body).await?;
+        let mut answer = self.start(&method, &self.url(path)?, body).await?;
         if answer.status() == StatusCode::ACCEPTED {
             let queue = location(&answer)?;
             let name = queue.path().rsplit('/').next().unwrap_or_default().to_owned();
@@ -144,7 +147,7 @@ impl<'a> Client<'a> {
             drop(spinner);
             self.waiting.replace(None);
         }
-        accepted(answer).await
+        Ok(String::from_utf8_lossy(&accepted(answer).await?).into_owned())
     }
     /// What to say when the user does not want to wait any longer.
     pub(super) fn interrupted(&self) -> anyhow::Error {
@@ -157,6 +160,9 @@ impl<'a> Client<'a> {
         }
     }
 
+    fn url(&self, path: &str) -> Result<Url> {
+        Ok(self.server.join(&format!("{}{path}", self.server.path().trim_end_matches('/')))?)
+    }
     /// The first answer that is not "busy".
     async fn start(&self, method: &Method, url: &Url, body: Option<String>) -> Result<Response> {
         let mut attempt = 0;
@@ -267,13 +273,14 @@ fn location(answer: &Response) -> Result<Url> {
 }
 
 /// The body of a success; anything else is an error with the server's text.
-async fn accepted(answer: Response) -> Result<String> {
+async fn accepted(answer: Response) -> Result<Vec<u8>> {
     let status = answer.status();
     let target = answer.headers().get(LOCATION).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let text = answer.text().await.map_err(|e| anyhow!("answer cut short: {}", root_cause(&e)))?;
+    let body = answer.bytes().await.map_err(|e| anyhow!("answer cut short: {}", root_cause(&e)))?;
     if status.is_success() {
-        return Ok(text);
+        return Ok(body.into());
     }
+    let text = String::from_utf8_lossy(&body);
     let name = status.canonical_reason().unwrap_or_default();
     let text = match (text.trim(), target) {
         (_, Some(to)) => {

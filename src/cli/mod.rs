@@ -9,12 +9,15 @@ mod block_volume;
 mod client;
 mod cluster;
 mod console;
+mod database_storage;
 mod device;
+mod manual;
 mod node;
 mod persistent_volume;
 mod server;
 mod state;
 mod tags;
+mod template;
 mod tls;
 mod token;
 pub mod topology;
@@ -33,7 +36,7 @@ use args::{Globals, JsonFlag};
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use client::Client;
 use serde::Serialize;
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// The only exit code besides 0, as in Heketi.
 const FAILED: u8 = 255;
@@ -89,12 +92,29 @@ enum Command {
     /// Inspect the database of a server of Heketi; Brickyard does not answer it yet
     #[command(subcommand, hide = true)]
     Db(server::DbCommand),
+    /// Make a volume for the server's database, and the Kubernetes objects to copy it there
+    #[command(aliases = ["setup-heketi-db-storage", "setup-kubernetes-heketi-storage"])]
+    #[command(after_help = "Examples:
+  heketi-cli setup-openshift-heketi-storage
+  kubectl create -f heketi-storage.json
+
+The job copies the database as it is now: stop the server when the job is done, and start it again
+with the volume.")]
+    SetupOpenshiftHeketiStorage(Box<database_storage::SetUp>),
     /// Print a script that completes commands in a shell
     #[command(after_help = "Example:\n  heketi-cli completion bash > \
         /etc/bash_completion.d/heketi-cli")]
     Completion {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of all commands to a folder
+    #[command(after_help = "Examples:
+  heketi-cli man | man -l -
+  heketi-cli man /usr/local/share/man/man1")]
+    Man {
+        /// Folder; made if need be
+        folder: Option<PathBuf>,
     },
 }
 
@@ -140,6 +160,9 @@ async fn parse_and_run(argv: &[OsString], console: &Console, clock: Clock) -> Re
         console.note(definition.render_help().to_string().trim_end());
         return Ok(());
     };
+    if let Command::Man { folder } = &command {
+        return manual::run(self::definition(PROGRAM.into()), folder.as_deref(), console);
+    }
     if let Command::Completion { shell } = command {
         let mut script = vec![];
         clap_complete::generate(shell, &mut self::definition(PROGRAM.into()), PROGRAM, &mut script);
@@ -169,8 +192,11 @@ async fn dispatch(command: Command, session: &Session<'_>) -> Result<()> {
         Command::Server(c) => server::run(c, session).await,
         Command::Loglevel(c) => server::run_loglevel(c, session).await,
         Command::Db(c) => server::run_db(c, session).await,
-        // Has run already: it needs no server.
-        Command::Completion { .. } => Ok(()),
+        Command::SetupOpenshiftHeketiStorage(wanted) => {
+            database_storage::run(&wanted, session).await
+        }
+        // Have run already: they need no server.
+        Command::Completion { .. } | Command::Man { .. } => Ok(()),
     }
 }
 

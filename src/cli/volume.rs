@@ -6,8 +6,8 @@ use super::{
     persistent_volume::{self, PersistentVolume},
 };
 use crate::api::volume::{
-    BlockRestrictionRequest, Disperse, DurabilityRequest, Replicate, Snapshot, VolumeCreateRequest,
-    VolumeExpandRequest, VolumeInfo, VolumeList,
+    BlockRestrictionRequest, Disperse, DurabilityRequest, Replicate, Snapshot, VolumeCloneRequest,
+    VolumeCreateRequest, VolumeExpandRequest, VolumeInfo, VolumeList,
 };
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -41,6 +41,15 @@ pub(super) enum VolumeCommand {
         #[arg(long, value_name = "GIB", default_value_t = -1, hide_default_value = true)]
         #[arg(allow_negative_numbers = true)]
         expand_size: i64,
+    },
+    /// Make a copy of a volume that shares space with it until either changes
+    #[command(after_help = "Example:\n  heketi-cli volume clone ID --name=copy")]
+    Clone {
+        #[command(flatten)]
+        target: Target,
+        /// Name of the clone; vol_ID when not given
+        #[arg(long, default_value = "", hide_default_value = true)]
+        name: String,
     },
     /// Delete a volume and all data on it
     Delete(Target),
@@ -124,6 +133,13 @@ pub(super) async fn run(command: VolumeCommand, session: &Session<'_>) -> Result
             let body = VolumeExpandRequest { expand_size };
             let grown: VolumeInfo = client.change(&path, &body, "expanding the volume").await?;
             session.show(&grown, render)
+        }
+        VolumeCommand::Clone { target, name } => {
+            let id = target.id(session, ID_MISSING)?;
+            let path = format!("/volumes/{id}/clone");
+            let body = VolumeCloneRequest { name };
+            let clone: VolumeInfo = client.change(&path, &body, "cloning the volume").await?;
+            session.show(&clone, render)
         }
         VolumeCommand::Delete(target) => {
             let id = target.id(session, ID_MISSING)?;

@@ -141,6 +141,18 @@ fn moved(method: &Method, to: &str) -> Response {
 mod tests {
     use super::*;
 
+    /// What went wrong is for the log, not for whoever asked.
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let defect = async || -> Response { panic!("a secret of the server") };
+        let router: Router =
+            Router::new().fallback(defect).layer(CatchPanicLayer::custom(panicked));
+        let answer = router.oneshot(Request::new(axum::body::Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(answer.into_body(), 1000).await.unwrap();
+        assert_eq!(&body[..], b"internal error, see the server's log\n");
+    }
+
     #[test]
     fn paths_are_cleaned() {
         for (path, clean) in [

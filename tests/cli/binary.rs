@@ -1,5 +1,8 @@
 //! What only the built program shows: variables, pipes, signals, exit codes.
-use super::scripted::{Answer, Server};
+use super::{
+    protocol::claims,
+    scripted::{Answer, Server},
+};
 use std::process::{Output, Stdio};
 use tokio::process::Command;
 
@@ -34,6 +37,22 @@ async fn variables_and_exit_codes() {
     let bad = run(flag_wins.env("HEKETI_CLI_SERVER", "http://127.0.0.1:1")).await;
     assert_eq!((bad.status.code(), text(&bad.stderr)), (Some(255), "Error: Id not found\n"));
     assert_eq!(text(&bad.stdout), "");
+}
+
+/// Name and key come from variables, and flags beat both.
+#[tokio::test]
+async fn names_and_keys_of_variables() {
+    let server = Server::start(|_| Answer::json(r#"{"clusters":[]}"#)).await;
+    let ask = async |words: &[&str]| {
+        let mut command = program(words);
+        command.args(["cluster", "list", "--server", &server.url]);
+        command.env("HEKETI_CLI_USER", "user").env("HEKETI_CLI_KEY", "from the environment");
+        assert!(run(&mut command).await.status.success());
+        server.seen().pop().unwrap().authorization
+    };
+    assert_eq!(claims(&ask(&[]).await, "from the environment").iss, "user");
+    assert_eq!(claims(&ask(&["--user=admin"]).await, "from the environment").iss, "admin");
+    assert_eq!(claims(&ask(&["--secret", "sesame"]).await, "sesame").iss, "user");
 }
 
 #[tokio::test]

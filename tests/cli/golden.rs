@@ -5,7 +5,7 @@ use super::{
     transcript, transcripts,
 };
 use brickyard::{api, cli::topology, lenient};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// A server that has what `--json topology info` showed.
@@ -123,8 +123,8 @@ fn volumes_of_other_kinds() {
         v["name"] = "vol_c7d3b22fac4628cf0ad870d4c8c1bd92".into();
         v["size"] = 30.into();
         v["durability"]["type"] = "disperse".into();
-        v["durability"]["disperse"] = serde_json::json!({"data": 2, "redundancy": 1});
-        v["snapshot"] = serde_json::json!({"enable": true, "factor": 1.5});
+        v["durability"]["disperse"] = json!({"data": 2, "redundancy": 1});
+        v["snapshot"] = json!({"enable": true, "factor": 1.5});
         v["mount"]["glusterfs"]["device"] = "10.30.0.2:vol_c7d3b22fac4628cf0ad870d4c8c1bd92".into();
     });
     let recorded = transcript(
@@ -169,8 +169,8 @@ fn a_device_with_everything() {
     );
 }
 
-#[test]
-fn the_tree_shows_volumes_and_bricks() {
+/// A topology with something of everything, and its tree as people see it.
+fn full_tree() -> api::topology::TopologyInfo {
     let recorded = transcript("--json topology info").stdout;
     let mut tree: api::topology::TopologyInfo = lenient::from_slice(recorded.as_bytes()).unwrap();
     tree.clusters.truncate(1);
@@ -184,5 +184,78 @@ fn the_tree_shows_volumes_and_bricks() {
     });
     cluster.nodes[0].devices[0].bricks = second.bricks.clone();
     cluster.volumes = vec![first, second];
-    assert_eq!(topology::render(&tree), include_str!("topology_tree.txt"));
+    tree
+}
+
+#[test]
+fn the_tree_shows_volumes_and_bricks() {
+    assert_eq!(topology::render(&full_tree()), include_str!("topology_tree.txt"));
+}
+
+/// The whole tree once more, written as a template over the members of Heketi's Go library: what was
+/// recorded from Heketi, and what it did not have.
+#[tokio::test]
+async fn a_template_can_say_all_that_the_tree_says() {
+    let mut full = full_tree();
+    let tags = [("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())];
+    let nodes = &mut full.clusters[0].nodes;
+    nodes[0].tags = tags.clone().into();
+    nodes[0].devices[0].tags = tags.into();
+    nodes[0].devices[0].paths.clear();
+    let template = concat!("--template=", include_str!("topology_tree.tmpl"));
+    let server = serving(&full).await;
+    let tree = cli(&server, &["topology", "info"]).await;
+    assert!(tree.out.contains("Tags: a:1 b:2"), "{}", tree.out);
+    assert_eq!(cli(&server, &["topology", "info", template]).await, tree);
+    let json = cli(&server, &["--json", "topology", "info"]).await;
+    assert_eq!(cli(&server, &["topology", "info", template, "--json"]).await, json);
+    let server = world().await;
+    let recorded = transcript("topology info").stdout;
+    assert_eq!(cli(&server, &["topology", "info", template]).await, Run::ok(&recorded));
+}
+
+/// A server that has exactly this.
+async fn serving(topology: &api::topology::TopologyInfo) -> Server {
+    let mut objects = HashMap::new();
+    let ids: Vec<String> = topology.clusters.iter().map(|c| c.id.to_string()).collect();
+    objects.insert("/clusters".to_owned(), json!({ "clusters": ids }).to_string());
+    for cluster in &topology.clusters {
+        for node in &cluster.nodes {
+            objects.insert(format!("/nodes/{}", node.id), api::json::compact(node).unwrap());
+        }
+        for volume in &cluster.volumes {
+            objects.insert(format!("/volumes/{}", volume.id), api::json::compact(volume).unwrap());
+        }
+        let nodes: Vec<String> = cluster.nodes.iter().map(|n| n.id.to_string()).collect();
+        let volumes: Vec<String> = cluster.volumes.iter().map(|v| v.id.to_string()).collect();
+        let info = json!({ "id": cluster.id, "nodes": nodes, "volumes": volumes,
+            "block": cluster.block, "file": cluster.file, "blockvolumes": [] });
+        objects.insert(format!("/clusters/{}", cluster.id), info.to_string());
+    }
+    Server::start(move |request| match objects.get(&request.path) {
+        Some(object) => Answer::json(object),
+        None => Answer::not_found(),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn templates_ask_for_members_and_are_refused_before_the_server_is_asked() {
+    let server = world().await;
+    let ids = "{{range .ClusterList}}{{.Id}}\n{{end}}".replace("\\n", "\n");
+    let run = cli(&server, &["topology", "info", "-T", &ids]).await;
+    let recorded = transcript("--json topology info").stdout;
+    let tree: Value = serde_json::from_str(&recorded).unwrap();
+    let clusters = tree["clusters"].as_array().unwrap();
+    let expected: String =
+        clusters.iter().map(|c| format!("{}\n", c["id"].as_str().unwrap())).collect();
+    assert_eq!(run, Run::ok(&expected));
+    let run = cli(&server, &["topology", "info", "--template", "{{.Clusters}}"]).await;
+    let text =
+        "cannot carry the template out: line 1: there is no .Clusters here, only .ClusterList";
+    assert_eq!(run, Run::error(text));
+    let server = world().await;
+    let run = cli(&server, &["topology", "info", "--template={{"]).await;
+    assert!(run.err.contains("line 1: an action is not closed"), "{}", run.err);
+    assert!(server.lines().is_empty(), "{:?}", server.lines());
 }

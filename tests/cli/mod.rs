@@ -2,8 +2,10 @@
 mod argv;
 mod binary;
 mod block_volume;
+mod database_storage;
 mod golden;
 mod health;
+mod json;
 mod protocol;
 mod scripted;
 mod tls;

@@ -8,14 +8,15 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 #[derive(Deserialize)]
-struct Claims {
-    iss: String,
+pub(super) struct Claims {
+    pub(super) iss: String,
     iat: u64,
     exp: u64,
     qsh: String,
 }
 
-fn claims(authorization: &str, key: &str) -> Claims {
+/// What the token says; fails unless this key signed it.
+pub(super) fn claims(authorization: &str, key: &str) -> Claims {
     let token = authorization.strip_prefix("bearer ").unwrap();
     let mut rules = Validation::new(Algorithm::HS256);
     rules.leeway = 0;

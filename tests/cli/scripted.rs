@@ -27,12 +27,16 @@ impl Request {
 pub(super) struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
-    body: String,
+    body: Vec<u8>,
 }
 
 impl Answer {
     pub(super) fn new(status: u16, body: &str) -> Self {
-        Self { status, headers: vec![], body: body.to_owned() }
+        Self { status, headers: vec![], body: body.into() }
+    }
+    /// A file as it is.
+    pub(super) fn file(body: &[u8]) -> Self {
+        Self { status: 200, headers: vec![], body: body.into() }
     }
     pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));

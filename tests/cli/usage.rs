@@ -33,12 +33,62 @@ async fn help_and_usage() {
     assert!(!secret.err.contains("sesame"), "{}", secret.err);
 }
 
+/// Every command that the help texts lead to, by its words.
+async fn commands() -> Vec<Vec<String>> {
+    let mut found = vec![vec![]];
+    let mut at = 0;
+    while at < found.len() {
+        let words: Vec<&str> = found[at].iter().map(String::as_str).collect();
+        let help = run(&[words.as_slice(), &["--help"]].concat()).await.out;
+        let listed = help.split_once("Commands:\n").map_or("", |(_, list)| list);
+        let listed = listed.lines().take_while(|line| !line.is_empty());
+        for name in listed.filter_map(|line| line.split_whitespace().next()) {
+            if name != "help" {
+                let words: Vec<String> = found[at].iter().cloned().chain([name.into()]).collect();
+                found.push(words);
+            }
+        }
+        at += 1;
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_manual_has_a_page_for_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().join("new/man1");
+    assert_eq!(run(&["man", into.to_str().unwrap()]).await, Run::ok(""));
+    let commands = commands().await;
+    assert!(commands.len() > 50, "{commands:?}");
+    for words in &commands {
+        let name = ["heketi-cli"].into_iter().chain(words.iter().map(String::as_str));
+        let name = name.collect::<Vec<_>>().join("-");
+        let page = std::fs::read_to_string(into.join(format!("{name}.1"))).unwrap();
+        assert!(page.starts_with(".ie") || page.contains(&format!(".TH {name} 1")), "{page}");
+        // Above it stands a page that names it.
+        let Some((last, above)) = words.split_last() else { continue };
+        let above = ["heketi-cli"].into_iter().chain(above.iter().map(String::as_str));
+        let above = above.collect::<Vec<_>>().join("-");
+        let above = std::fs::read_to_string(into.join(format!("{above}.1"))).unwrap();
+        assert!(above.contains(&last.replace('-', "\\-")), "{last}: {above}");
+    }
+    assert_eq!(std::fs::read_dir(&into).unwrap().count(), commands.len(), "and no others");
+    let first = std::fs::read_to_string(into.join("heketi-cli.1")).unwrap();
+    assert_eq!(run(&["man"]).await, Run::ok(&first));
+    assert!(first.contains("\\&  heketi\\-cli volume create \\-\\-size=100\n"), "{first}");
+    let error = run(&["man", "/dev/null/man"]).await;
+    assert!(error.err.starts_with("Error: cannot make /dev/null/man"), "{}", error.err);
+}
+
 #[tokio::test]
 async fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = run(&["completion", shell]).await;
         assert_eq!((script.code, script.err.as_str()), (0, ""));
-        assert!(script.out.contains("setflags"), "{shell}");
+        for words in commands().await {
+            let name = words.last().map_or("heketi-cli", String::as_str);
+            assert!(script.out.contains(name), "{shell}: {words:?}");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     scripted::{Answer, Server},
     transcript,
 };
+use serde_json::Value;
 
 const VOLUME: &str = "bf69aeafa08d37faeca69586e6768dcc";
 
@@ -81,6 +82,43 @@ async fn expanding_volumes() {
     }
     assert_eq!(run_error("volume expand").await, "Error: Missing volume amount to expand\n");
     assert_eq!(run_error("volume expand --expand-size=1").await, "Error: Missing volume id\n");
+}
+
+#[tokio::test]
+async fn cloning_volumes() {
+    let recorded = transcript(&format!("volume clone {VOLUME} --name=copy"));
+    let mut clone: Value =
+        serde_json::from_str(&transcript(&format!("--json volume info {VOLUME}")).stdout).unwrap();
+    // What the recorded clone differs in: its parent had grown by then, and so had its bricks.
+    clone["id"] = "c40f13ccef9ebd9258bafef49b4e6fae".into();
+    clone["name"] = "copy".into();
+    clone["size"] = 15.into();
+    clone["mount"]["glusterfs"]["device"] = "10.30.0.2:copy".into();
+    let bricks = clone["bricks"].as_array().unwrap().clone();
+    clone["bricks"] = bricks.iter().chain(&bricks).take(6).cloned().collect();
+    let clone = clone.to_string();
+    let answer = clone.clone();
+    let server = Server::start(move |request| match request.path.as_str() {
+        path if path.ends_with("/clone") => Answer::accepted(),
+        path if path.starts_with("/queue/") => {
+            Answer::see_other("/volumes/c40f13ccef9ebd9258bafef49b4e6fae")
+        }
+        _ => Answer::json(&answer),
+    })
+    .await;
+    let words: Vec<&str> = recorded.argv[1..].iter().map(String::as_str).collect();
+    assert_eq!(cli(&server, &words).await, Run::ok(&recorded.stdout));
+    let run = cli(&server, &["--json", "volume", "clone", VOLUME]).await;
+    assert_eq!(run, Run::ok(&clone));
+    let asked: Vec<String> = server.lines().into_iter().filter(|l| l.starts_with("POST")).collect();
+    let path = format!("POST /volumes/{VOLUME}/clone");
+    assert_eq!(asked, [format!(r#"{path} {{"name":"copy"}}"#), format!("{path} {{}}")]);
+    assert_eq!(run_error("volume clone").await, "Error: Volume id missing\n");
+    let refused =
+        Server::start(|_| Answer::new(500, "Cloning of block hosting volumes is not supported\n"))
+            .await;
+    let run = cli(&refused, &["volume", "clone", VOLUME]).await;
+    assert_eq!(run, Run::error("Cloning of block hosting volumes is not supported"));
 }
 
 #[tokio::test]

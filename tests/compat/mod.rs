@@ -1,5 +1,6 @@
 //! Heketi's recorded answers against ours, and what the recordings do not reach.
 mod coverage;
+mod document;
 mod golden;
 
 use serde::Deserialize;

@@ -3,6 +3,7 @@
 mod blocks;
 mod cancel;
 mod cases;
+mod commands;
 mod concurrency;
 mod crash;
 mod faults;

@@ -30,6 +30,8 @@ async fn a_path_of_no_route() {
     let mut all = vec!["/", "/nope", "/clusters/xyz", "/clusters/a-b", "/queue", "/queue/"];
     all.extend(["/clusters/abc/def", "/clusters/abc/flags/x", "/Clusters", "/admin/x", "/v1"]);
     all.extend(["/nodes/xyz/state", "/volumes/g", "/volumes/abc%2Fexpand/x", "/nope/", "/hello/x"]);
+    // Go's own, which other programs do not have.
+    all.extend(["/debug/pprof", "/debug/pprof/heap"]);
     for path in all {
         for method in ["GET", "POST", "DELETE", "PUT"] {
             let answer = send(&app.client, method, path, "").await;

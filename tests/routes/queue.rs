@@ -50,7 +50,8 @@ async fn failed() {
     let failed = app.client.poll(&accepted.location()).await;
     // The cause itself, without the words that introduce a refusal.
     let text = failed.text();
-    assert!(text.starts_with("the disk is on fire"), "{text}");
+    assert!(text.starts_with("the disk is on fire (`mkfs.xfs "), "{text}");
+    assert!(text.ends_with("` on n0.example.com ended with exit status 1)\n"), "{text}");
     assert_error(&failed, 500, text.strip_suffix('\n').unwrap());
     assert_eq!(app.client.get("/volumes").await.json(), json!({"volumes": []}));
 }

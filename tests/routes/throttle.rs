@@ -1,5 +1,5 @@
 //! Too many operations at once (api.md 5.2).
-use super::{UNKNOWN, assert_accepted, assert_error, hold::Hold, id, nodes, send};
+use super::{UNKNOWN, assert_accepted, assert_error, assert_json, hold::Hold, id, nodes, send};
 use crate::harness::{Start, TestApp, quick};
 use brickyard::operation::Settings;
 use serde_json::json;
@@ -144,4 +144,16 @@ async fn who_hangs_lends_its_place() {
     assert_eq!(still.header("x-pending"), Some("true"));
     hold.release();
     assert_eq!(app.client.finish(slow).await.status, 200);
+}
+
+/// Whoever asks while the server ends is told to come again; who only looks is answered.
+#[tokio::test]
+async fn nothing_is_begun_while_the_server_ends() {
+    let app = TestApp::start().await.with_nodes(1, 1).await;
+    app.app.operations.end().await;
+    let answer = app.client.post("/volumes", json!({"size": 1})).await;
+    let text = "The server is shutting down. Retry operation later.\n";
+    assert_eq!((answer.status, answer.text().as_str()), (503, text));
+    assert!(answer.header("retry-after").is_some());
+    assert_json(&app.client.get("/volumes").await, 200);
 }

@@ -2,11 +2,12 @@
 mod file;
 mod info;
 mod load;
+mod members;
 
 pub use file::read;
 pub use info::render;
 
-use super::{Session, args::JsonFlag};
+use super::{Session, args::JsonFlag, template::Template};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
@@ -29,7 +30,19 @@ Example of a file:
         json: Option<JsonFlag>,
     },
     /// Show all clusters with their volumes, nodes, devices and bricks
-    Info,
+    #[command(after_help = "Examples:
+  heketi-cli topology info
+  heketi-cli topology info --template='{{range .ClusterList}}{{range .Nodes}}
+    {{- .Id}} {{join .Hostnames.Manage \",\"}}
+  {{end}}{{end}}'
+
+Besides those of Go's text/template there are the functions join, kibToGib and entryStateString. \
+A member\nthat does not exist is an error that lists those that do.")]
+    Info {
+        /// Show what this template, in the language of Go's text/template, makes of all there is
+        #[arg(short = 'T', long, value_name = "TEXT")]
+        template: Option<String>,
+    },
 }
 
 pub(super) async fn run(command: TopologyCommand, session: &Session<'_>) -> Result<()> {
@@ -41,6 +54,12 @@ pub(super) async fn run(command: TopologyCommand, session: &Session<'_>) -> Resu
         TopologyCommand::Load { json: None | Some(JsonFlag::Switch(_)) } => {
             bail!("Missing configuration file")
         }
-        TopologyCommand::Info => session.show(&info::collect(session).await?, render),
+        TopologyCommand::Info { template: Some(text) } if !session.json => {
+            // Before the server is asked for everything it knows.
+            let template = Template::parse(&text)?;
+            let topology = info::collect(session).await?;
+            session.console.print(&template.render(&members::of(&topology))?)
+        }
+        TopologyCommand::Info { .. } => session.show(&info::collect(session).await?, render),
     }
 }
