@@ -68,8 +68,15 @@ pub async fn newest(db: &mut SqliteConnection) -> Option<(String, String)> {
 pub async fn check(db: &mut SqliteConnection, world: &World) -> Result<(), String> {
     at_rest(db).await?;
     let mut world = world.clone();
-    for row in rows(db, "SELECT brick FROM debris").await {
-        clear(&mut world, &row.get::<String, _>("brick"));
+    let debris = "SELECT m.name AS host, coalesce(x.lv, 'brick_' || x.brick) AS lv, \
+         coalesce(x.pool, 'tp_' || x.brick) AS pool, x.path FROM debris x \
+         JOIN devices d ON d.id = x.device \
+         JOIN node_hostnames m ON m.node = d.node AND m.kind = 'manage' AND m.position = 0";
+    for row in rows(db, debris).await {
+        let [host, lv, pool, path] = texts(&row, ["host", "lv", "pool", "path"]);
+        if let Some(node) = world.nodes.get_mut(&host) {
+            clear(node, &lv, &pool, path.trim_end_matches("/brick"));
+        }
     }
     let world = &world;
     let mut wanted = on_nodes(db).await;
@@ -86,19 +93,18 @@ pub async fn check(db: &mut SqliteConnection, world: &World) -> Result<(), Strin
     same("gluster's peers", &have, &peers(db).await)
 }
 
-/// Debris may be there wholly, in part or not at all.
-fn clear(world: &mut World, brick: &str) {
-    let other = |name: &str| !name.contains(brick);
-    for node in world.nodes.values_mut() {
-        for group in node.groups.values_mut() {
-            group.pools.retain(|name, _| other(name));
-            group.volumes.retain(|name, _| other(name));
+/// Debris may be there wholly, in part or not at all. A pool in which something else lies is none.
+fn clear(node: &mut Node, lv: &str, pool: &str, mount_point: &str) {
+    for group in node.groups.values_mut() {
+        group.volumes.remove(lv);
+        if group.volumes.values().all(|of| of != pool) {
+            group.pools.remove(pool);
         }
-        node.file_systems.retain(|name, _| other(name));
-        node.fstab.retain(|line| other(line));
-        node.mounts.retain(|point, _| other(point));
-        node.directories.retain(|path| other(path));
     }
+    node.file_systems.retain(|name, _| !name.ends_with(&format!("-{lv}")));
+    node.fstab.retain(|line| !line.contains(&format!("-{lv} ")));
+    node.mounts.remove(mount_point);
+    node.directories.remove(mount_point);
 }
 
 fn same<T: PartialEq + Debug>(what: &str, nodes: &T, database: &T) -> Result<(), String> {
