@@ -102,7 +102,8 @@ fn judged(lap: Lap, line: &Line) -> Option<(&Cmd, Outcome)> {
 /// The program of a command, by a name of this list: lvm by what it is to do, and what stands
 /// before a program, a wrapper or a lock, left out.
 fn tool(cmd: &Cmd) -> &'static str {
-    const TOOLS: [&str; 36] = [
+    const TOOLS: [&str; 37] = [
+        "awk",
         "blkid",
         "chmod",
         "chown",
