@@ -80,6 +80,7 @@ impl std::fmt::Debug for Issuer {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub(super) struct Glusterfs {
     pub(super) db: String,
     pub(super) db_read_only: bool,

@@ -129,10 +129,9 @@ impl Reply {
             command: cmd.brief(),
             why: why.to_owned(),
         };
-        let reply = match documents.next() {
-            Some(Ok(reply)) => reply,
-            // The library's words may quote what it read.
-            _ => return Err(nonsense("JSON that cannot be read")),
+        // The library's words may quote what it read.
+        let Some(Ok(reply)) = documents.next() else {
+            return Err(nonsense("JSON that cannot be read"));
         };
         if reply.result.as_deref() != Some("FAIL") && ran.ok() {
             return Ok(reply);
