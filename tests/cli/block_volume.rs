@@ -17,8 +17,7 @@ async fn server() -> Server {
     let block = recorded(&format!("--json blockvolume info {BLOCK}"));
     let list = recorded("--json blockvolume list");
     Server::start(move |request| match (request.method.as_str(), request.path.as_str()) {
-        ("DELETE", _) => Answer::accepted(),
-        ("POST", _) => Answer::accepted(),
+        ("DELETE" | "POST", _) => Answer::accepted(),
         (_, path) if path.starts_with("/queue/") => {
             Answer::see_other(&format!("/blockvolumes/{BLOCK}"))
         }

@@ -123,9 +123,10 @@ async fn the_job_knows_image_hosts_and_kind_of_database() {
 /// Servers do not let the volume go again, so nothing is made that could not be finished.
 #[tokio::test]
 async fn what_cannot_be_finished_is_not_begun() {
-    let no_backup = || Answer::not_found();
-    let too_large = || Answer::file(&[0; (1 << 20) + 1]);
-    let table: [(&str, fn() -> Answer, &str, &str); 4] = [
+    type Backup = fn() -> Answer;
+    let no_backup: Backup = || Answer::not_found();
+    let too_large: Backup = || Answer::file(&vec![0; (1 << 20) + 1]);
+    let table: [(&str, Backup, &str, &str); 4] = [
         (
             "heketidbstorage",
             || Answer::file(b"db"),

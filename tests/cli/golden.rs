@@ -182,7 +182,7 @@ fn full_tree() -> api::topology::TopologyInfo {
         v["durability"]["type"] = "disperse".into();
         v["bricks"].as_array_mut().unwrap().truncate(1);
     });
-    cluster.nodes[0].devices[0].bricks = second.bricks.clone();
+    cluster.nodes[0].devices[0].bricks.clone_from(&second.bricks);
     cluster.volumes = vec![first, second];
     tree
 }
@@ -247,8 +247,8 @@ async fn templates_ask_for_members_and_are_refused_before_the_server_is_asked() 
     let recorded = transcript("--json topology info").stdout;
     let tree: Value = serde_json::from_str(&recorded).unwrap();
     let clusters = tree["clusters"].as_array().unwrap();
-    let expected: String =
-        clusters.iter().map(|c| format!("{}\n", c["id"].as_str().unwrap())).collect();
+    let ids_of = |c: &Value| c["id"].as_str().unwrap().to_owned();
+    let expected = clusters.iter().map(ids_of).collect::<Vec<_>>().join("\n") + "\n";
     assert_eq!(run, Run::ok(&expected));
     let run = cli(&server, &["topology", "info", "--template", "{{.Clusters}}"]).await;
     let text =
