@@ -8,6 +8,7 @@ pub mod cli;
 pub mod api;
 pub mod http;
 pub mod inventory;
+pub mod database;
 pub mod operation;
 pub mod placement;
 pub mod node;

@@ -25,6 +25,7 @@ const SAMPLES: &[&str] = &[
        VALUES ('o', 0, 0, '{}', 'planned', 0);
      INSERT INTO claims (resource, operation) VALUES ('volume/v', 'o');",
     "UPDATE operations SET state = 'stuck', tries = 2, retry_at = 7;",
+    "INSERT INTO attributes (key, value) VALUES ('A', 'yes');",
     "INSERT INTO bricks (id, volume, device, path, size_kib, pool_kib, metadata_kib, part, set_index, position, lv, pool)
        VALUES ('c', 'v', 'd', '/run/gluster/snaps/x/brick1/brick', 10, 0, 0, 'data', 0, 0, 'x_0', 'tp_b');",
 ];

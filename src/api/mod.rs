@@ -4,6 +4,7 @@
 //! with a default; "left out when empty" is part of the contract and stands on each field.
 pub mod admin;
 pub mod cluster;
+pub mod database;
 pub mod device;
 pub mod json;
 pub mod node;

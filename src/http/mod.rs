@@ -6,6 +6,7 @@ mod admin;
 mod answer;
 mod auth;
 mod cluster;
+mod database;
 mod device;
 mod gate;
 mod json;

@@ -1,5 +1,5 @@
 //! Every route, in Heketi's order (api.md 7).
-use super::{admin, answer, cluster, device, node, operation, queue, volume};
+use super::{admin, answer, cluster, database, device, node, operation, queue, volume};
 use crate::app::App;
 use axum::{
     Router,
@@ -31,6 +31,9 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/operations/pending", get(operation::list)),
         ("/operations/pending/cleanup", post(operation::clean_up)),
         ("/operations/pending/{id}", get(operation::info).delete(operation::cancel)),
+        ("/backup/db", get(database::backup)),
+        ("/db/dump", get(database::dump)),
+        ("/db/check", get(database::check)),
         ("/admin", get(admin::get).post(admin::set)),
     ]
 }

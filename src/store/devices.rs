@@ -115,6 +115,15 @@ pub async fn of_node(db: &mut SqliteConnection, node: NodeId) -> Result<Vec<Devi
     rows.iter().map(read).collect()
 }
 
+/// The devices of all nodes by id, those being added or removed included.
+///
+/// # Errors
+/// The database fails.
+pub async fn all(db: &mut SqliteConnection) -> Result<Vec<Device>> {
+    let rows = sqlx::query(select!("ORDER BY d.id")).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
 /// The device that a node has under this path already, pending or not.
 ///
 /// # Errors

@@ -6,11 +6,13 @@
 pub mod bricks;
 pub mod claims;
 pub mod clusters;
+mod copy;
 pub mod devices;
 pub mod nodes;
 mod open;
 pub mod operations;
 mod row;
+pub mod snapshot;
 mod sqlite;
 pub mod view;
 pub mod volumes;
@@ -18,7 +20,7 @@ pub mod volumes;
 use crate::error::{Error, Result};
 use async_trait::async_trait;
 use open::Guard;
-pub use open::OpenError;
+pub use open::{Lock, OpenError};
 pub use sqlite::advice;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 use std::{

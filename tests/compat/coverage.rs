@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 30] = [
+const ROUTES: [(&str, &str); 33] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -34,12 +34,15 @@ const ROUTES: [(&str, &str); 30] = [
     ("POST", "/operations/pending/cleanup"),
     ("GET", "/operations/pending/{id}"),
     ("DELETE", "/operations/pending/{id}"),
+    ("GET", "/backup/db"),
+    ("GET", "/db/dump"),
+    ("GET", "/db/check"),
     ("GET", "/admin"),
     ("POST", "/admin"),
 ];
 
 /// Routes without a recorded success, and the file whose tests stand in for it.
-const UNRECORDED: [(&str, &str, &str); 10] = [
+const UNRECORDED: [(&str, &str, &str); 13] = [
     ("POST", "/clusters/{id}/flags", include_str!("../routes/clusters.rs")),
     ("DELETE", "/clusters/{id}", include_str!("../routes/clusters.rs")),
     ("DELETE", "/nodes/{id}", include_str!("../routes/nodes.rs")),
@@ -49,6 +52,9 @@ const UNRECORDED: [(&str, &str, &str); 10] = [
     ("POST", "/operations/pending/cleanup", include_str!("../routes/operations.rs")),
     ("GET", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
     ("DELETE", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
+    ("GET", "/backup/db", include_str!("../routes/database.rs")),
+    ("GET", "/db/dump", include_str!("../routes/database.rs")),
+    ("GET", "/db/check", include_str!("../routes/database.rs")),
     ("POST", "/admin", include_str!("../routes/admin.rs")),
 ];
 

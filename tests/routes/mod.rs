@@ -3,6 +3,7 @@ mod admin;
 mod auth;
 mod bodies;
 mod clusters;
+mod database;
 mod devices;
 mod fuzz;
 mod hello;
