@@ -9,6 +9,7 @@ pub mod api;
 pub mod http;
 pub mod inventory;
 pub mod database;
+pub mod examine;
 pub mod operation;
 pub mod placement;
 pub mod node;

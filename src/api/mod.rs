@@ -6,6 +6,7 @@ pub mod admin;
 pub mod cluster;
 pub mod database;
 pub mod device;
+pub mod examination;
 pub mod json;
 pub mod node;
 pub mod operation;

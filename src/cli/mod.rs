@@ -77,8 +77,8 @@ enum Command {
     /// Show or set how much the server logs (a server of Heketi; Brickyard does not answer it yet)
     #[command(subcommand, hide = true)]
     Loglevel(server::LoglevelCommand),
-    /// Inspect the database of a server of Heketi; Brickyard does not answer it yet
-    #[command(subcommand, hide = true)]
+    /// Look into the database of the server
+    #[command(subcommand)]
     Db(server::DbCommand),
     /// Print a script that completes commands in a shell
     #[command(after_help = "Example:\n  heketi-cli completion bash > \

@@ -8,6 +8,7 @@ mod auth;
 mod cluster;
 mod database;
 mod device;
+mod examination;
 mod gate;
 mod json;
 mod layers;

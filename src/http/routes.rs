@@ -1,5 +1,7 @@
 //! Every route, in Heketi's order (api.md 7).
-use super::{admin, answer, cluster, database, device, node, operation, queue, volume};
+use super::{
+    admin, answer, cluster, database, device, examination, node, operation, queue, volume,
+};
 use crate::app::App;
 use axum::{
     Router,
@@ -34,6 +36,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/backup/db", get(database::backup)),
         ("/db/dump", get(database::dump)),
         ("/db/check", get(database::check)),
+        ("/internal/state/examine/gluster", get(examination::gluster)),
         ("/admin", get(admin::get).post(admin::set)),
     ]
 }

@@ -6,7 +6,7 @@
 use super::{Ran, Script, Tools, script::Cmd};
 use crate::domain::{Durability, Hostname, VolumeId, VolumeName, VolumeOption};
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// A brick as gluster names it: storage name of the node and directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +142,12 @@ pub fn add_bricks(
     commands(tools, add_lines(name, durability, bricks).collect())
 }
 
+/// Sets options, each `key value`.
+#[must_use]
+pub fn set_options(tools: &Tools, name: &VolumeName, options: &[&str]) -> Vec<Cmd> {
+    commands(tools, options.iter().map(|option| format!("volume set {name} {option}")).collect())
+}
+
 /// Raises the version of the volume's description, so that nodes that were away take it over from
 /// those that were there. An `add-brick` whose commit failed on one node has changed it on the
 /// others without that (seen on GlusterFS 10.3).
@@ -174,6 +180,12 @@ pub fn destroy(tools: &Tools, name: &VolumeName, started: bool) -> Vec<Cmd> {
 #[must_use]
 pub fn info(script: Script, tools: &Tools, name: &VolumeName) -> Script {
     script.then_try(gluster(tools, &["--xml", "volume", "info", name.as_str()]))
+}
+
+/// Asks for all volumes of the pool; see [`volumes`].
+#[must_use]
+pub fn info_of_all(script: Script, tools: &Tools) -> Script {
+    script.then_try(gluster(tools, &["--xml", "volume", "info"]))
 }
 
 /// Waits behind whatever glusterd still does to the volume, and changes nothing: unlike `volume
@@ -289,6 +301,46 @@ impl VolumeState {
     }
 }
 
+/// A volume of the pool, ours or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeReport {
+    /// What gluster calls it.
+    pub name: String,
+    /// `Created`, `Started` or `Stopped`.
+    pub status: String,
+    /// `host:path` of each brick, in gluster's order.
+    pub bricks: Vec<String>,
+    /// Options that were set.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Reads the answer of [`info_of_all`]: all volumes of the pool, by name.
+///
+/// # Errors
+/// gluster failed, or its answer is not of the known form.
+pub fn volumes(ran: &Ran) -> Result<Vec<VolumeReport>, BadAnswer> {
+    let answer = CliOutput::read(ran)?;
+    if let Some(text) = answer.failure {
+        // That is how some versions say that there are none.
+        return if text.contains("No volumes present") { Ok(vec![]) } else { Err(BadAnswer(text)) };
+    }
+    let all = answer.vol_info.unwrap_or_default().volumes.volume;
+    let mut all: Vec<_> = all.into_iter().map(VolumeReport::from).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+impl From<xml::Volume> for VolumeReport {
+    fn from(volume: xml::Volume) -> Self {
+        Self {
+            name: volume.name,
+            status: volume.status_str,
+            bricks: volume.bricks.brick.into_iter().map(|b| b.name).collect(),
+            options: volume.options.option.into_iter().map(|o| (o.name, o.value)).collect(),
+        }
+    }
+}
+
 /// How many snapshots the answer of [`snapshots`] counts; none for a volume that does not exist.
 ///
 /// # Errors
@@ -366,6 +418,8 @@ mod xml {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     pub(super) struct Volume {
+        #[serde(default)]
+        pub(super) name: String,
         pub(super) status_str: String,
         #[serde(default)]
         pub(super) id: String,

@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 33] = [
+const ROUTES: [(&str, &str); 34] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -37,12 +37,13 @@ const ROUTES: [(&str, &str); 33] = [
     ("GET", "/backup/db"),
     ("GET", "/db/dump"),
     ("GET", "/db/check"),
+    ("GET", "/internal/state/examine/gluster"),
     ("GET", "/admin"),
     ("POST", "/admin"),
 ];
 
 /// Routes without a recorded success, and the file whose tests stand in for it.
-const UNRECORDED: [(&str, &str, &str); 13] = [
+const UNRECORDED: [(&str, &str, &str); 14] = [
     ("POST", "/clusters/{id}/flags", include_str!("../routes/clusters.rs")),
     ("DELETE", "/clusters/{id}", include_str!("../routes/clusters.rs")),
     ("DELETE", "/nodes/{id}", include_str!("../routes/nodes.rs")),
@@ -55,6 +56,7 @@ const UNRECORDED: [(&str, &str, &str); 13] = [
     ("GET", "/backup/db", include_str!("../routes/database.rs")),
     ("GET", "/db/dump", include_str!("../routes/database.rs")),
     ("GET", "/db/check", include_str!("../routes/database.rs")),
+    ("GET", "/internal/state/examine/gluster", include_str!("../routes/examination.rs")),
     ("POST", "/admin", include_str!("../routes/admin.rs")),
 ];
 

@@ -5,6 +5,7 @@ mod bodies;
 mod clusters;
 mod database;
 mod devices;
+mod examination;
 mod fuzz;
 mod hello;
 mod hold;
