@@ -21,6 +21,7 @@ pub mod app;
 pub mod config;
 pub mod demo;
 pub mod monitor;
+pub mod offline;
 pub mod serve;
 pub mod telemetry;
 

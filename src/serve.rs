@@ -31,7 +31,19 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
     // First of all: a signal that comes while the server is still starting ends it in order.
     let stop = until_told()?;
-    let remote: Arc<dyn Remote> = match &config.executor {
+    let app = build(&config, remote(&config)?).await?;
+    let listener = listener(listen, config.port).await?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, database = %config.database.display(), version = VERSION, "serving");
+    serve(app, listener, config.monitor, stop).await
+}
+
+/// The way to the nodes that the configuration names.
+///
+/// # Errors
+/// The key for SSH cannot be read.
+pub fn remote(config: &Config) -> Result<Arc<dyn Remote>> {
+    Ok(match &config.executor {
         Executor::Ssh(settings) => Arc::new(Ssh::new(settings.clone()).context("ssh")?),
         Executor::Sim(disk) => {
             tracing::warn!("storage nodes are simulated: no real volume is made");
@@ -42,12 +54,7 @@ pub async fn run(config: Config, listen: Option<SocketAddr>) -> Result<()> {
             tracing::warn!(socket = %socket.display(), "storage nodes are simulated elsewhere");
             Arc::new(Distant::new(socket))
         }
-    };
-    let app = build(&config, remote).await?;
-    let listener = listener(listen, config.port).await?;
-    let address = listener.local_addr()?;
-    tracing::info!(%address, database = %config.database.display(), version = VERSION, "serving");
-    serve(app, listener, config.monitor, stop).await
+    })
 }
 
 /// The version of this program.

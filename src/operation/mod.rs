@@ -30,6 +30,7 @@ mod runner;
 mod set_device_state;
 mod set_node_state;
 mod settings;
+mod settle;
 mod start;
 mod step;
 
