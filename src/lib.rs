@@ -8,6 +8,8 @@ pub mod cli;
 pub mod api;
 pub mod http;
 pub mod inventory;
+pub mod database;
+pub mod examine;
 pub mod operation;
 pub mod placement;
 pub mod node;
@@ -20,6 +22,7 @@ pub mod config;
 pub mod demo;
 pub mod monitor;
 pub mod scrape;
+pub mod offline;
 pub mod serve;
 pub mod telemetry;
 

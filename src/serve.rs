@@ -39,19 +39,7 @@ pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -
     // First of all: a signal that comes while the server is still starting ends it in order.
     let stop = until_told()?;
     let certificate = config.tls.clone().map(Certificate::open).transpose().context("TLS")?;
-    let remote: Arc<dyn Remote> = match &config.executor {
-        Executor::Ssh(settings) => Arc::new(Ssh::new(settings.clone()).context("ssh")?),
-        Executor::Sim(disk) => {
-            tracing::warn!("storage nodes are simulated: no real volume is made");
-            Arc::new(Sim::new(*disk))
-        }
-        Executor::SimElsewhere(socket) => {
-            let socket = socket.clone();
-            tracing::warn!(socket = %socket.display(), "storage nodes are simulated elsewhere");
-            Arc::new(Distant::new(socket))
-        }
-    };
-    let app = build(&config, logging, remote).await?;
+    let app = build(&config, logging, remote(&config)?).await?;
     let listener = listener(listen, config.port).await?;
     let address = listener.local_addr()?;
     let protocol = if certificate.is_some() { "https" } else { "http" };
@@ -87,6 +75,25 @@ async fn serve_tls(
     hangups.abort();
     watching.abort();
     served
+}
+
+/// The way to the nodes that the configuration names.
+///
+/// # Errors
+/// The key for SSH cannot be read.
+pub fn remote(config: &Config) -> Result<Arc<dyn Remote>> {
+    Ok(match &config.executor {
+        Executor::Ssh(settings) => Arc::new(Ssh::new(settings.clone()).context("ssh")?),
+        Executor::Sim(disk) => {
+            tracing::warn!("storage nodes are simulated: no real volume is made");
+            Arc::new(Sim::new(*disk))
+        }
+        Executor::SimElsewhere(socket) => {
+            let socket = socket.clone();
+            tracing::warn!(socket = %socket.display(), "storage nodes are simulated elsewhere");
+            Arc::new(Distant::new(socket))
+        }
+    })
 }
 
 /// The version of this program.

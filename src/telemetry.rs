@@ -104,6 +104,11 @@ impl Logging {
     ) -> Self {
         Self { level: Arc::new(Mutex::new(level)), apply: Arc::new(apply) }
     }
+    /// For programs that do not serve: nobody changes their level.
+    #[must_use]
+    pub fn fixed() -> Self {
+        Self::new(Level::default(), |_| Ok(()))
+    }
     /// The level; at first the one of the configuration, also where `RUST_LOG` says otherwise.
     #[must_use]
     pub fn level(&self) -> Level {

@@ -56,6 +56,8 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("store", &["crate::api", "crate::http", "crate::node", "crate::operation", "axum"]),
     ("operation", &["crate::http", "axum", "openssh", "sqlx::query"]),
     ("inventory", &["crate::http", "crate::node", "crate::operation", "axum", "sqlx::query"]),
+    ("examine", &["crate::http", "axum", "sqlx", "openssh"]),
+    ("database", &["crate::http", "axum", "sqlx", "openssh"]),
     ("http", &["crate::node", "crate::placement", "store::{", "store::nodes", "sqlx", "openssh"]),
     (
         "metrics",

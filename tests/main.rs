@@ -12,6 +12,7 @@ mod examples;
 mod harness;
 mod migrations;
 mod monitor;
+mod offline;
 mod operations;
 mod process;
 mod readme;

@@ -34,6 +34,7 @@ const SAMPLES: &[&str] = &[
     "INSERT INTO block_volumes (id, hosting, name, size_gib, usable_gib, held_gib, ha_count, auth,
        clusters, hosts, iqn, lun, username, password)
        VALUES ('k', 'h', 'blk', 5, 5, 5, 1, 0, '[]', '[]', '', 0, '', '');",
+    "INSERT INTO attributes (key, value) VALUES ('A', 'yes');",
     "",
     "INSERT INTO bricks (id, volume, device, path, size_kib, pool_kib, metadata_kib, part, set_index, position, lv, pool)
        VALUES ('c', 'v', 'd', '/run/gluster/snaps/x/brick1/brick', 10, 0, 0, 'data', 0, 0, 'x_0', 'tp_b');",

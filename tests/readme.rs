@@ -15,11 +15,20 @@ use tempfile::TempDir;
 const README: &str = include_str!("../README.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_brickyard");
 
-/// Blocks that are not run here, and who runs them.
-const ELSEWHERE: [(&str, &str); 3] = [
+/// Blocks that are not run here, by their first lines, and who runs them.
+const ELSEWHERE: [(&str, &str); 6] = [
     ("cargo run -- demo", "process::the_demonstration_serves_a_loaded_topology"),
     ("cargo test", ".ci/run"),
     ("cargo build --release", "Containerfile"),
+    (
+        "{\"port\": \"8443\", \"enable_tls\": true, \"cert_file\": \"/etc/brickyard/tls/tls.crt\", \"key_file\": \"/etc/brickyard/tls/tls.key\"}",
+        "process::tls",
+    ),
+    (
+        "heketi-cli --server https://brickyard.example.com:8443 --tls-cert ca.pem cluster list",
+        "process::tls",
+    ),
+    ("brickyard offline cleanup-operations --config heketi.json", "offline"),
 ];
 
 /// A block and the heading above it.
@@ -268,7 +277,7 @@ fn run_blocks(
 ) -> usize {
     let mut run = 0;
     for block in blocks().iter().filter(|b| wanted(&b.heading)) {
-        if ELSEWHERE.iter().any(|(command, _)| block.lines == [*command]) {
+        if ELSEWHERE.iter().any(|(command, _)| block.lines[0] == *command) {
             continue;
         }
         for (command, shown) in commands(block) {
@@ -342,7 +351,7 @@ fn a_server_with_keys_does_what_it_says() {
 fn every_block_is_run_somewhere() {
     let blocks = blocks();
     for (command, _) in ELSEWHERE {
-        assert!(blocks.iter().any(|b| b.lines == [command]), "{command} is no longer there");
+        assert!(blocks.iter().any(|b| b.lines[0] == command), "{command} is no longer there");
     }
     let shown = blocks.iter().flat_map(commands).filter(|(_, shown)| !shown.is_empty()).count();
     assert!(shown >= 6, "{shown} commands are shown with their output");

@@ -29,6 +29,7 @@ pub struct DeviceDeleteRequest {
 
 /// Space of a device; `total` is always `free` + `used`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StorageSize {
     /// All of the volume group, KiB.
     pub total: Kib,

@@ -2,7 +2,7 @@
 //!
 //! Go escapes `<`, `>`, `&`, U+2028 and U+2029 in strings and writes whole floats without a point.
 use serde::Serialize;
-use serde_json::ser::{Formatter, Serializer};
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use std::io::{self, Write};
 
 /// The value on one line, without a line end.
@@ -12,6 +12,17 @@ use std::io::{self, Write};
 pub fn compact(value: &impl Serialize) -> serde_json::Result<String> {
     let mut text = vec![];
     value.serialize(&mut Serializer::with_formatter(&mut text, GoFormatter))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The value on many lines, indented by four blanks, without a line end.
+///
+/// # Errors
+/// As [`compact`].
+pub fn indented(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut text = vec![];
+    let layout = Indented(PrettyFormatter::with_indent(b"    "));
+    value.serialize(&mut Serializer::with_formatter(&mut text, layout))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
@@ -42,6 +53,35 @@ impl Formatter for GoFormatter {
     }
 }
 
+/// Where values stand is decided by serde's formatter, how they look by ours.
+struct Indented<'a>(PrettyFormatter<'a>);
+
+macro_rules! layout {
+    ($($method:ident($($argument:ident: $type:ty)?)),* $(,)?) => {
+        $(fn $method<W: ?Sized + Write>(
+            &mut self, to: &mut W $(, $argument: $type)?
+        ) -> io::Result<()> {
+            self.0.$method(to $(, $argument)?)
+        })*
+    };
+}
+macro_rules! look {
+    ($($method:ident($type:ty)),* $(,)?) => {
+        $(fn $method<W: ?Sized + Write>(&mut self, to: &mut W, value: $type) -> io::Result<()> {
+            GoFormatter.$method(to, value)
+        })*
+    };
+}
+
+impl Formatter for Indented<'_> {
+    layout! {
+        begin_array(), end_array(), begin_array_value(first: bool), end_array_value(),
+        begin_object(), end_object(), begin_object_key(first: bool), end_object_key(),
+        begin_object_value(), end_object_value(),
+    }
+    look! { write_f32(f32), write_f64(f64), write_string_fragment(&str) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +93,13 @@ mod tests {
             compact(&"100%d <a&b>\u{2028}é\"").unwrap(),
             r#""100%d \u003ca\u0026b\u003e\u2028é\"""#
         );
+    }
+    #[test]
+    fn indented_as_go_indents() {
+        let value = serde_json::json!({"a": [1, "<"], "b": {}, "c": [], "d": null});
+        let text = "{\n    \"a\": [\n        1,\n        \"\\u003c\"\n    ],\n    \"b\": {},\n    \
+                    \"c\": [],\n    \"d\": null\n}";
+        assert_eq!(indented(&value).unwrap(), text);
+        assert_eq!(indented(&[1.25_f32]).unwrap(), "[\n    1.25\n]");
     }
 }

@@ -100,6 +100,7 @@ pub struct BlockRestrictionRequest {
 
 /// How to mount with the native client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GlusterfsMount {
     /// First storage name of each node of the cluster, in node id order.
     pub hosts: Vec<String>,
@@ -111,6 +112,7 @@ pub struct GlusterfsMount {
 
 /// Options of the mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MountOptions {
     /// The other hosts, joined by commas; present even when empty.
     #[serde(rename = "backup-volfile-servers")]
@@ -119,6 +121,7 @@ pub struct MountOptions {
 
 /// Ways to mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Mount {
     /// The native client.
     pub glusterfs: GlusterfsMount,

@@ -3,7 +3,9 @@ use anyhow::Result;
 use brickyard::{
     cli,
     config::{Config, Overrides},
-    demo, serve,
+    demo,
+    offline::{self, DbCommand, OfflineCommand},
+    serve,
     telemetry::{self, LogFormat},
 };
 use clap::{Args, Parser, Subcommand};
@@ -26,6 +28,12 @@ struct Program {
 enum Command {
     /// Run the server.
     Serve(Serve),
+    /// Export, import and check the database while no server runs.
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Work on database and nodes while no server runs.
+    #[command(subcommand)]
+    Offline(OfflineCommand),
     /// Run a server on simulated storage nodes, with a topology loaded: to try things out.
     Demo(demo::Options),
     /// The command line of Heketi; the same as calling this program by the name heketi-cli.
@@ -63,12 +71,25 @@ struct Serve {
 /// Heketi's server, called by its name.
 #[derive(Parser)]
 #[command(name = "heketi", version, disable_version_flag = true)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Heketi {
     #[command(flatten)]
     serve: Serve,
+    #[command(subcommand)]
+    command: Option<HeketiCommand>,
     /// Print the version.
     #[arg(short, long)]
     version: bool,
+}
+
+#[derive(Subcommand)]
+enum HeketiCommand {
+    /// Export, import and check the database while no server runs.
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Work on database and nodes while no server runs.
+    #[command(subcommand)]
+    Offline(OfflineCommand),
 }
 
 fn main() -> ExitCode {
@@ -84,7 +105,11 @@ fn main() -> ExitCode {
             if heketi.version {
                 return print_version();
             }
-            ended(run(heketi.serve))
+            match heketi.command {
+                None => ended(run(heketi.serve)),
+                Some(HeketiCommand::Db(command)) => ended(db(command)),
+                Some(HeketiCommand::Offline(command)) => ended(work_offline(command)),
+            }
         }
         _ if argv.get(1).is_some_and(|word| word == "cli") => {
             argv.splice(..2, [OsString::from("brickyard cli")]);
@@ -92,6 +117,8 @@ fn main() -> ExitCode {
         }
         _ => match Program::parse().command {
             Command::Serve(options) => ended(run(options)),
+            Command::Db(command) => ended(db(command)),
+            Command::Offline(command) => ended(work_offline(command)),
             Command::Demo(options) => ended(demo::run(options)),
             Command::Cli { arguments } => {
                 cli::main([OsString::from("brickyard cli")].into_iter().chain(arguments))
@@ -116,6 +143,18 @@ fn run(options: Serve) -> Result<()> {
     let config = Config::load(&overrides, |name| std::env::var(name).ok())?;
     let logging = telemetry::start(&config.log_level, options.log_format);
     runtime()?.block_on(serve::run(config, logging, options.listen))
+}
+
+fn db(command: DbCommand) -> Result<()> {
+    // What a person needs to know is told in other ways.
+    let _logging =
+        telemetry::start(if command.debug() { "debug" } else { "error" }, LogFormat::Text);
+    runtime()?.block_on(offline::db(command))
+}
+
+fn work_offline(command: OfflineCommand) -> Result<()> {
+    let _logging = telemetry::start("warning", LogFormat::Text);
+    runtime()?.block_on(offline::offline(command))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

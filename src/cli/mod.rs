@@ -89,8 +89,8 @@ enum Command {
     /// Show or set how much the server logs
     #[command(subcommand)]
     Loglevel(server::LoglevelCommand),
-    /// Inspect the database of a server of Heketi; Brickyard does not answer it yet
-    #[command(subcommand, hide = true)]
+    /// Look into the database of the server
+    #[command(subcommand)]
     Db(server::DbCommand),
     /// Make a volume for the server's database, and the Kubernetes objects to copy it there
     #[command(aliases = ["setup-heketi-db-storage", "setup-kubernetes-heketi-storage"])]

@@ -21,6 +21,26 @@ pub(super) enum ServerCommand {
     /// Show or set whether the server takes changes
     #[command(subcommand)]
     Mode(ModeCommand),
+    /// Compare what the server knows with what there is
+    #[command(subcommand)]
+    State(StateCommand),
+}
+
+#[derive(Subcommand)]
+pub(super) enum StateCommand {
+    /// Ask what there is
+    #[command(subcommand)]
+    Examine(ExamineCommand),
+}
+
+#[derive(Subcommand)]
+pub(super) enum ExamineCommand {
+    /// Ask all nodes for their LVM, mounts and gluster volumes; print that and a report as JSON
+    #[command(
+        after_help = "Nothing is changed. \"report\" tells what does not agree; a node that \
+does not answer is told there, too."
+    )]
+    Gluster,
 }
 
 #[derive(Subcommand)]
@@ -102,6 +122,10 @@ pub(super) async fn run(command: ServerCommand, session: &Session<'_>) -> Result
             let state = one(words, "missing mode argument")?;
             let body = AdminState { state };
             session.client.run(Method::POST, "/admin", Some(&body), "").await.map(drop)
+        }
+        ServerCommand::State(StateCommand::Examine(ExamineCommand::Gluster)) => {
+            let path = "/internal/state/examine/gluster";
+            session.console.print(&session.client.text(path).await?)
         }
     }
 }

@@ -2,6 +2,13 @@
 use super::{Overrides, environment::Environment, file::File};
 use std::path::{Path, PathBuf};
 
+/// Our database for a file that is named as Heketi's may be.
+#[must_use]
+pub fn own_database(named: &Path) -> PathBuf {
+    let heketis = named.file_name().is_some_and(|name| name == "heketi.db") || is_bolt(named);
+    if heketis { named.with_file_name("brickyard.db") } else { named.to_owned() }
+}
+
 /// Heketi's `db` names a file of BoltDB: ours stands beside it, so that the old one stays as it
 /// is. Another name is taken as it is given.
 pub(super) fn database(
@@ -11,19 +18,21 @@ pub(super) fn database(
 ) -> (PathBuf, Option<PathBuf>) {
     let named = env.text("HEKETI_DB_PATH").unwrap_or_else(|| file.glusterfs.db.clone());
     let named = PathBuf::from(if named.is_empty() { "heketi.db" } else { &named });
-    let heketis = named.file_name().is_some_and(|name| name == "heketi.db") || is_bolt(&named);
     // Named for us by the command line: whoever does that knows what else lies there.
     if let Some(ours) = &overrides.database {
         return (ours.clone(), None);
     }
-    let ours = if heketis { named.with_file_name("brickyard.db") } else { named.clone() };
-    let old = if heketis { named } else { ours.with_file_name("heketi.db") };
+    let ours = own_database(&named);
+    let old = if ours == named { ours.with_file_name("heketi.db") } else { named };
     let waiting = !ours.exists() && old.metadata().is_ok_and(|m| m.len() > 0);
     (ours, waiting.then_some(old))
 }
 
+/// Whether the file is a database of Heketi.
+///
 /// BoltDB writes its magic number into the first page, after a header of 16 bytes.
-fn is_bolt(path: &Path) -> bool {
+#[must_use]
+pub fn is_bolt(path: &Path) -> bool {
     use std::io::Read;
     let mut page = [0; 20];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut page));

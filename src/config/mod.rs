@@ -17,6 +17,7 @@ use crate::{
     node::{Tools, ssh},
     operation::Settings,
 };
+pub use database::{is_bolt, own_database};
 use environment::Environment;
 use file::File;
 use std::{path::PathBuf, time::Duration};

@@ -1,7 +1,7 @@
 //! Answers in Heketi's form: JSON with its escapes, plain text errors, accepted operations.
 use crate::{api, domain::OperationId, error::Error};
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -20,6 +20,32 @@ impl<T: Serialize> IntoResponse for Json<T> {
             Ok(text) => (json, format!("{text}\n")).into_response(),
             Err(e) => error(&Error::Record(e.to_string())),
         }
+    }
+}
+
+/// JSON that is text already, without a line break at its end.
+pub(super) struct Text(pub(super) String);
+
+impl IntoResponse for Text {
+    fn into_response(self) -> Response {
+        let json = [(header::CONTENT_TYPE, "application/json; charset=UTF-8")];
+        (json, self.0 + "\n").into_response()
+    }
+}
+
+/// A file to be kept by this name.
+pub(super) struct Download {
+    pub(super) name: &'static str,
+    pub(super) content: Bytes,
+}
+
+impl IntoResponse for Download {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", self.name)),
+        ];
+        (headers, self.content).into_response()
     }
 }
 

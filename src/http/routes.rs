@@ -1,6 +1,7 @@
 //! Every route, in Heketi's order (api.md 7).
 use super::{
-    admin, answer, block_volume, brick, cluster, device, logging, node, operation, queue, volume,
+    admin, answer, block_volume, brick, cluster, database, device, examination, logging, node,
+    operation, queue, volume,
 };
 use crate::app::App;
 use axum::{
@@ -39,6 +40,10 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/operations/pending/cleanup", post(operation::clean_up)),
         ("/operations/pending/{id}", get(operation::info).delete(operation::cancel)),
         ("/internal/logging", get(logging::get).post(logging::set)),
+        ("/backup/db", get(database::backup)),
+        ("/db/dump", get(database::dump)),
+        ("/db/check", get(database::check)),
+        ("/internal/state/examine/gluster", get(examination::gluster)),
         ("/admin", get(admin::get).post(admin::set)),
     ]
 }

@@ -51,7 +51,7 @@ pub async fn info(store: &Store, id: VolumeId) -> Result<VolumeInfo> {
     })
 }
 
-fn durability(volume: &Volume) -> DurabilityRequest {
+pub(crate) fn durability(volume: &Volume) -> DurabilityRequest {
     let requested = volume.durability;
     DurabilityRequest {
         kind: requested.kind.as_str().to_owned(),
@@ -61,9 +61,15 @@ fn durability(volume: &Volume) -> DurabilityRequest {
 }
 
 /// Every node of the cluster can hand out the volume's description, so all are listed.
-fn mount(volume: &Volume, nodes: &[Node]) -> GlusterfsMount {
-    let hosts: Vec<String> =
-        nodes.iter().filter_map(|node| node.storage.first()).map(ToString::to_string).collect();
+pub(crate) fn mount<'a>(
+    volume: &Volume,
+    nodes: impl IntoIterator<Item = &'a Node>,
+) -> GlusterfsMount {
+    let hosts: Vec<String> = nodes
+        .into_iter()
+        .filter_map(|node| node.storage.first())
+        .map(ToString::to_string)
+        .collect();
     let first = hosts.first().map_or("", String::as_str);
     GlusterfsMount {
         device: format!("{first}:{}", volume.name),

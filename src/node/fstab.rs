@@ -40,6 +40,12 @@ pub fn remove(script: Script, tools: &Tools, brick: &BrickLv) -> Script {
     script.then_when(exists(), delete(LOCK, fstab, brick)).then_when(exists(), on_disk(fstab))
 }
 
+/// Prints the file.
+#[must_use]
+pub fn list(script: Script, tools: &Tools) -> Script {
+    script.then_try(Cmd::new(["cat", tools.fstab.as_str()]))
+}
+
 /// On a journaling file system this takes along what was done before, such as mount points.
 fn on_disk(fstab: &str) -> Cmd {
     Cmd::new(["sync", fstab])

@@ -170,6 +170,14 @@ pub fn read_group(script: Script, tools: &Tools, device: DeviceId, name: &Device
     script.then(pvs).then_try(links).then(lvm(tools, ["vgdisplay", "-c", &group(device)]))
 }
 
+/// Reports all physical volumes, groups and logical volumes, whoever they belong to, as JSON with
+/// sizes in KiB.
+#[must_use]
+pub fn list(script: Script, tools: &Tools) -> Script {
+    let report = |tool| lvm(tools, [tool, "--reportformat", "json", "--units", "k"]);
+    ["pvs", "vgs", "lvs"].into_iter().fold(script, |script, tool| script.then_try(report(tool)))
+}
+
 /// Asks whether the device is a physical volume; see [`found_pv`].
 #[must_use]
 pub fn read_pv(script: Script, tools: &Tools, name: &DeviceName) -> Script {

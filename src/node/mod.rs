@@ -16,6 +16,7 @@ mod render;
 pub mod script;
 pub mod sim;
 pub mod ssh;
+pub mod survey;
 pub mod xfs;
 
 use crate::{

@@ -90,7 +90,7 @@ pub fn forget(script: Script, brick: &BrickLv) -> Script {
     let script = remove_empty(script, &point);
     match point.rsplit_once('/') {
         // gluster gives each clone a directory, and leaves it.
-        Some((clone, _)) if brick.cloned.is_some() => remove_empty(script, clone),
+        Some((clone, _)) if !brick.is_in_fstab() => remove_empty(script, clone),
         _ => script,
     }
 }
@@ -104,6 +104,12 @@ pub fn forget_device(script: Script, device: DeviceId) -> Script {
 fn remove_empty(script: Script, directory: &str) -> Script {
     let there = When::Succeeds(Cmd::new(["test", "-d", directory]));
     script.then_try_when(there, Cmd::new(["rmdir", directory]))
+}
+
+/// Lists what is mounted, from the kernel's list.
+#[must_use]
+pub fn list(script: Script) -> Script {
+    script.then_try(Cmd::new(["cat", "/proc/self/mounts"]))
 }
 
 /// Read from the kernel's list: looking at the path itself fails on a file system that has shut

@@ -54,10 +54,11 @@ impl BrickLv {
             None => format!("{}/brick", self.mount_point()),
         }
     }
-    /// Whether the node's fstab mounts it; gluster mounts its clones by itself.
+    /// Whether the node's fstab mounts it; gluster mounts its clones by itself. A brick that Heketi
+    /// moved has the thin pool of another, but is mounted as usual.
     #[must_use]
     pub fn is_in_fstab(&self) -> bool {
-        self.cloned.is_none()
+        self.cloned.as_ref().is_none_or(|made| made.lv == format!("brick_{}", self.id))
     }
 }
 
@@ -65,4 +66,23 @@ impl BrickLv {
 #[must_use]
 pub fn group(device: DeviceId) -> String {
     format!("vg_{device}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brick_that_heketi_moved_is_mounted_as_usual() {
+        let usual = BrickLv::new(BrickId::random(), DeviceId::random());
+        let (lv, directory) = (usual.name(), usual.directory());
+        let moved = ClonedLv { lv, pool: "tp_other".into(), directory };
+        let moved = BrickLv { cloned: Some(moved), ..usual.clone() };
+        assert_eq!(moved.mount_point(), usual.mount_point());
+        assert!(moved.is_in_fstab() && usual.is_in_fstab());
+        let directory = "/run/gluster/snaps/u/brick1/brick".into();
+        let clone = ClonedLv { lv: "0c_0".into(), pool: usual.pool(), directory };
+        let clone = BrickLv { cloned: Some(clone), ..usual };
+        assert!(!clone.is_in_fstab());
+    }
 }

@@ -79,6 +79,14 @@ impl Operation for CloneVolume {
         };
         volumes::insert(tx, &clone).await?;
         let bricks = bricks::in_order(tx, self.source).await?;
+        if bricks.iter().any(|brick| brick.set_index < 0 || brick.position < 0) {
+            // The bricks of the clone are known by their places only.
+            return Err(Error::Refused(format!(
+                "Volume {} was imported, and the order of its bricks in gluster is not known: it \
+                 cannot be cloned",
+                self.source
+            )));
+        }
         let pool = pool(tx, source.cluster, &bricks).await?;
         let sources = bricks.iter().zip(addresses(&bricks)).map(|(brick, address)| SourceBrick {
             place: place_of(brick),

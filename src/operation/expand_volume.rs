@@ -39,6 +39,10 @@ impl ExpandVolume {
             .check()?;
         Ok(Self { volume, by: Gib(request.expand_size.unsigned_abs()) })
     }
+    /// The increment.
+    pub(super) fn by(&self) -> Gib {
+        self.by
+    }
 }
 
 impl ExpandVolume {

@@ -223,7 +223,7 @@ fn in_words(step: &StepRecord) -> String {
 }
 
 /// Bricks first, as Heketi lists them, then what they belong to.
-fn changes(record: &Record) -> Vec<Change> {
+pub(super) fn changes(record: &Record) -> Vec<Change> {
     let brick = |step: &StepRecord| {
         let id = step.step.brick()?.to_string();
         let description = match step.step.name() {

@@ -5,6 +5,7 @@ use crate::{
     error::Result,
 };
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use std::collections::BTreeMap;
 
 /// The figures of a hosting volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,21 @@ pub async fn get(db: &mut SqliteConnection, id: VolumeId) -> Result<Option<Hosti
     .fetch_optional(db)
     .await?;
     found.as_ref().map(read).transpose()
+}
+
+/// The figures of all volumes that host block volumes, pending ones included.
+///
+/// # Errors
+/// The database fails.
+pub async fn all(db: &mut SqliteConnection) -> Result<BTreeMap<VolumeId, Hosting>> {
+    let rows = sqlx::query(
+        "SELECT id, size_gib, block_reserved_gib, block_restriction, \
+         (SELECT coalesce(sum(held_gib), 0) FROM block_volumes WHERE hosting = v.id) AS taken \
+         FROM volumes v WHERE block = 1",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|r| Ok((row::parsed(r, "id")?, read(r)?))).collect()
 }
 
 /// Hosting volumes of a cluster that can take a block volume of this size and name, the fullest

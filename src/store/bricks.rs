@@ -195,7 +195,10 @@ pub async fn delete(tx: &mut WriteTx, brick: &Brick, reclaimed: bool) -> Result<
 }
 
 /// The other bricks in the brick's thin pool: its clones, or what it is a clone of.
-async fn pool_mates(db: &mut SqliteConnection, brick: &Brick) -> Result<Vec<Brick>> {
+///
+/// # Errors
+/// The database fails.
+pub async fn pool_mates(db: &mut SqliteConnection, brick: &Brick) -> Result<Vec<Brick>> {
     let own = format!("tp_{}", brick.id);
     let pool = brick.cloned.as_ref().map_or(own.as_str(), |made| &made.pool);
     let rows = sqlx::query(select!(
@@ -293,6 +296,17 @@ pub async fn of_set(db: &mut SqliteConnection, brick: &Brick) -> Result<Vec<Bric
     .bind(brick.set_index)
     .fetch_all(db)
     .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Bricks that Heketi lost the path of, without those of running operations (storage.md 6.9).
+///
+/// # Errors
+/// The database fails.
+pub async fn without_path(db: &mut SqliteConnection) -> Result<Vec<Brick>> {
+    let rows = sqlx::query(select!("WHERE b.path = '' AND b.pending_op IS NULL ORDER BY b.id"))
+        .fetch_all(db)
+        .await?;
     rows.iter().map(read).collect()
 }
 

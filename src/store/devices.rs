@@ -132,6 +132,15 @@ pub async fn pending_of_node(
     rows.iter().map(|r| Ok((row::parsed(r, "id")?, row::parsed(r, "pending_op")?))).collect()
 }
 
+/// The devices of all nodes by id, those being added or removed included.
+///
+/// # Errors
+/// The database fails.
+pub async fn all(db: &mut SqliteConnection) -> Result<Vec<Device>> {
+    let rows = sqlx::query(select!("ORDER BY d.id")).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
 /// The device that a node has under this path already, pending or not.
 ///
 /// # Errors

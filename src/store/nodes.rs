@@ -151,6 +151,15 @@ pub async fn of_cluster(db: &mut SqliteConnection, cluster: ClusterId) -> Result
     rows.iter().map(read).collect()
 }
 
+/// The nodes of all clusters by id, those being added or removed included.
+///
+/// # Errors
+/// The database fails.
+pub async fn all(db: &mut SqliteConnection) -> Result<Vec<Node>> {
+    let rows = sqlx::query(select!("ORDER BY n.id")).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
 /// The nodes of all clusters that take new bricks.
 ///
 /// # Errors

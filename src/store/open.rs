@@ -18,6 +18,22 @@ const SLOW: Duration = Duration::from_secs(30);
 /// Connections for reading.
 const READERS: u32 = 4;
 
+/// Keeps servers, and whoever else asks for it, away from a database, until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _held: File,
+}
+
+impl Lock {
+    /// Takes the lock of a database, which need not exist.
+    ///
+    /// # Errors
+    /// Somebody else has it, or the folder cannot be written.
+    pub fn take(database: &Path) -> Result<Self, OpenError> {
+        lock(database).map(|held| Self { _held: held })
+    }
+}
+
 /// What must live as long as the store.
 pub(super) enum Guard {
     /// Nobody else writes.

@@ -131,6 +131,15 @@ pub async fn get_settled(db: &mut SqliteConnection, id: VolumeId) -> Result<Volu
     get(db, id).await?.filter(|v| v.pending.is_none()).ok_or_else(Error::id_not_found)
 }
 
+/// All volumes by id, pending ones included.
+///
+/// # Errors
+/// The database fails.
+pub async fn all(db: &mut SqliteConnection) -> Result<Vec<Volume>> {
+    let rows = sqlx::query("SELECT * FROM volumes ORDER BY id").fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
 /// Ids of all volumes that are not being created or deleted, sorted.
 ///
 /// # Errors

@@ -288,3 +288,34 @@ async fn ids_cannot_lead_elsewhere_and_extra_ones_are_mentioned() {
     assert_eq!(run.out, "Volume a deleted\n");
     assert_eq!(run.err, "Ignored, one at a time: b c\n");
 }
+
+/// What the server answers is printed as it is, also with --json; and all of it is in the help.
+#[tokio::test]
+async fn looking_into_database_and_nodes() {
+    let table = [
+        ("db dump", "GET /db/dump", "db", "dump"),
+        ("db check", "GET /db/check", "db", "check"),
+        (
+            "server state examine gluster",
+            "GET /internal/state/examine/gluster",
+            "server state examine",
+            "gluster",
+        ),
+    ];
+    let text =
+        "{\n    \"report\": [\n        \"100%d \\u003c\"\n    ],\n    \"clusters\": null\n}\n";
+    for (words, asked, group, command) in table {
+        let server = Server::start(move |_| Answer::new(200, text)).await;
+        let words: Vec<&str> = words.split(' ').collect();
+        assert_eq!(cli(&server, &words).await, Run::ok(text));
+        assert_eq!(cli(&server, &[&["--json"], words.as_slice()].concat()).await, Run::ok(text));
+        assert_eq!(server.lines(), [asked, asked]);
+        let help = run(&[group.split(' ').collect::<Vec<_>>(), vec!["--help"]].concat()).await;
+        assert!(help.out.contains(&format!("  {command} ")), "{}", help.out);
+    }
+    let all = run(&["--help"]).await.out;
+    assert!(all.contains("\n  db "), "{all}");
+    let refused = Server::start(|_| Answer::new(401, "Administrator access required\n")).await;
+    let told = cli(&refused, &["server", "state", "examine", "gluster"]).await;
+    assert_eq!(told, Run::error("Administrator access required"));
+}

@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 39] = [
+const ROUTES: [(&str, &str); 43] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -43,12 +43,16 @@ const ROUTES: [(&str, &str); 39] = [
     ("DELETE", "/operations/pending/{id}"),
     ("GET", "/internal/logging"),
     ("POST", "/internal/logging"),
+    ("GET", "/backup/db"),
+    ("GET", "/db/dump"),
+    ("GET", "/db/check"),
+    ("GET", "/internal/state/examine/gluster"),
     ("GET", "/admin"),
     ("POST", "/admin"),
 ];
 
 /// Routes without a recorded success, and the file whose tests stand in for it.
-const UNRECORDED: [(&str, &str, &str); 12] = [
+const UNRECORDED: [(&str, &str, &str); 16] = [
     ("POST", "/clusters/{id}/flags", include_str!("../routes/clusters.rs")),
     ("DELETE", "/clusters/{id}", include_str!("../routes/clusters.rs")),
     ("DELETE", "/nodes/{id}", include_str!("../routes/nodes.rs")),
@@ -60,6 +64,10 @@ const UNRECORDED: [(&str, &str, &str); 12] = [
     ("GET", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
     ("DELETE", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
     ("POST", "/internal/logging", include_str!("../routes/logging.rs")),
+    ("GET", "/backup/db", include_str!("../routes/database.rs")),
+    ("GET", "/db/dump", include_str!("../routes/database.rs")),
+    ("GET", "/db/check", include_str!("../routes/database.rs")),
+    ("GET", "/internal/state/examine/gluster", include_str!("../routes/examination.rs")),
     ("POST", "/admin", include_str!("../routes/admin.rs")),
 ];
 

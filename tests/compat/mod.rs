@@ -1,6 +1,7 @@
 //! Heketi's recorded answers against ours, and what the recordings do not reach.
 mod coverage;
 mod document;
+mod database;
 mod golden;
 
 use serde::Deserialize;
@@ -38,7 +39,7 @@ impl Exchange {
         const CLONE: &str = "630be5a5bb48627f518bb49f749aae83";
         let about = |words: &str| self.path.contains(words) || self.response.contains(words);
         if self.path.starts_with("/db/") {
-            Some("dump and check of the database")
+            Some("a database with clones and block volumes in it: see database.rs")
         } else if self.path.ends_with("/clone") || about(CLONE) {
             Some("clones")
         } else {

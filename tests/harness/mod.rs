@@ -9,9 +9,12 @@ pub mod many;
 
 use brickyard::{
     app::{App, Gate, Keys, Parts},
-    domain::Gib,
+    domain::{Gib, Hostname},
     http,
-    node::{Nodes, Remote, Tools, sim::Sim},
+    node::{
+        Cmd, Nodes, Remote, Tools,
+        sim::{Fault, Faults, Sim},
+    },
     operation::{OnRestart, Operations, Settings},
     store::{Store, Witness},
     telemetry::{Level, Logging},
@@ -120,6 +123,19 @@ impl TestApp {
     }
     pub async fn try_create(&self, body: Value) -> Answer {
         self.client.finish(self.client.post("/volumes", body).await).await
+    }
+}
+
+/// No brick can be unmounted: the deletion of a volume gets stuck in its last stage.
+pub struct BusyMounts;
+
+#[async_trait::async_trait]
+impl Faults for BusyMounts {
+    async fn before(&self, _: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
+        (cmd.argv[0] == "umount").then(|| Fault::Fail("umount: target is busy.".into()))
+    }
+    async fn after(&self, _: &Hostname, _: &Cmd, _: bool) -> Option<Fault> {
+        None
     }
 }
 

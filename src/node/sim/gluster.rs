@@ -49,6 +49,8 @@ fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
             None => Err(format!("volume rebalance: {name}: failed: Volume {name} does not exist")),
         },
         ["volume", "info", name] if xml => Ok(info(world, name)),
+        // Pools are not modelled: a node sees the volumes of all.
+        ["volume", "info"] if xml => Ok(volumes(&world.volumes)),
         ["snapshot", "create" | "activate" | "clone" | "info" | "delete", ..] => {
             snapshot::command(world, &argv[1..])
         }
@@ -237,20 +239,31 @@ pub(super) fn answer(ret: i64, error: &str, body: &str) -> String {
 }
 
 fn info(world: &mut World, name: &str) -> String {
-    let Some(volume) = find(world, name) else {
-        return answer(-1, &format!("Volume {name} does not exist"), "");
-    };
+    match find(world, name) {
+        None => answer(-1, &format!("Volume {name} does not exist"), ""),
+        Some(volume) => volumes(std::slice::from_ref(volume)),
+    }
+}
+
+fn volumes(all: &[Volume]) -> String {
+    let described: String = all.iter().map(describe).collect();
+    let count = all.len();
+    let body = format!("<volInfo><volumes>{described}<count>{count}</count></volumes></volInfo>");
+    answer(0, "", &body)
+}
+
+fn describe(volume: &Volume) -> String {
+    let name = &volume.name;
     let status = if volume.started { "Started" } else { "Created" };
     let brick = |b: &String| format!("<brick uuid=\"u\">{b}<name>{b}</name></brick>");
     let bricks = volume.bricks.iter().map(brick).collect::<Vec<_>>().concat();
     let option = |(k, v)| format!("<option><name>{k}</name><value>{v}</value></option>");
     let options = volume.options.iter().map(option).collect::<Vec<_>>().concat();
     let uuid = &volume.uuid;
-    let body = format!(
-        "<volInfo><volumes><volume><name>{name}</name><id>{uuid}</id><statusStr>{status}</statusStr>\
-         <bricks>{bricks}</bricks><options>{options}</options></volume><count>1</count></volumes></volInfo>"
-    );
-    answer(0, "", &body)
+    format!(
+        "<volume><name>{name}</name><id>{uuid}</id><statusStr>{status}</statusStr>\
+         <bricks>{bricks}</bricks><options>{options}</options></volume>"
+    )
 }
 
 fn snapshots(world: &mut World, name: &str) -> String {

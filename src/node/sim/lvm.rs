@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 pub(super) fn execute(node: &mut Node, disk: Kib, argv: &[&str]) -> Outcome {
     match argv {
+        [tool, "--reportformat", "json", "--units", "k"] => report(node, tool),
         ["pvcreate", .., device] => pvcreate(node, device),
         ["pvremove", .., device] => pvremove(node, device),
         ["pvs", rest @ ..] if rest.contains(&"--select") => Ok(pvs(node, rest)),
@@ -76,6 +77,33 @@ fn pvs(node: &Node, argv: &[&str]) -> String {
     let group = select(argv, "vg_name");
     let in_group = |(_, pv): &(&String, &Pv)| pv.group.as_deref() == Some(group.as_str());
     pv_report(&node.pvs.iter().filter(in_group).collect::<Vec<_>>())
+}
+
+/// All there is, as LVM reports it: sizes as text with their unit.
+fn report(node: &Node, tool: &str) -> Outcome {
+    let kib = |extents: u64, group: &Group| format!("{}.00k", extents * group.extent.0);
+    let used = |group: &Group| group.pools.values().sum::<u64>();
+    let (key, rows): (_, Vec<_>) = match tool {
+        "pvs" => return Ok(pv_report(&node.pvs.iter().collect::<Vec<_>>())),
+        "vgs" => {
+            let row = |(name, group): (&String, &Group)| {
+                let (size, free) =
+                    (kib(group.extents, group), kib(group.extents - used(group), group));
+                serde_json::json!({"vg_name": name, "vg_size": size, "vg_free": free})
+            };
+            ("vg", node.groups.iter().map(row).collect())
+        }
+        "lvs" => {
+            let row = |(name, group): (&String, &Group)| {
+                let lv = |lv: &String, pool: &str| serde_json::json!({"lv_name": lv, "vg_name": name, "pool_lv": pool});
+                let pools = group.pools.keys().map(|pool| lv(pool, ""));
+                pools.chain(group.volumes.iter().map(|(v, pool)| lv(v, pool))).collect::<Vec<_>>()
+            };
+            ("lv", node.groups.iter().flat_map(row).collect())
+        }
+        other => return Err(format!("simulated lvm does not know: {other}")),
+    };
+    Ok(serde_json::json!({"report": [{key: rows}]}).to_string())
 }
 
 fn pv_report(pvs: &[(&String, &Pv)]) -> String {

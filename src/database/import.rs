@@ -1,0 +1,506 @@
+//! From the entries of Heketi's database to rows: nothing of them is believed that does not hold.
+//!
+//! All that is wrong is told at once, each with the entry it is about. What we work out ourselves,
+//! such as lists of what belongs to whom, is not taken over but only compared.
+use super::{
+    check,
+    dump::{ATTRIBUTES, EXTENSION},
+};
+use crate::{
+    api::database::{
+        BlockVolumeEntry, BrickEntry, ClusterEntry, DeviceEntry, Dump, NodeEntry, VolumeEntry,
+    },
+    domain::{
+        BlockTarget, BrickId, BrickSize, ClonedLv, ClusterId, DeviceId, DeviceName, Gib, Hostname,
+        Kib, NodeId, Part, Password, SnapshotFactor, State, VolumeId, VolumeName, VolumeOption,
+        durability::Requested,
+    },
+    node::names::BrickLv,
+    store::{
+        block_hosting::Hosting,
+        block_volumes::BlockVolume,
+        clusters::Cluster,
+        devices::Device,
+        nodes::Node,
+        snapshot::{Snapshot, StoredBrick},
+        volumes::Volume,
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt::{self, Display},
+    str::FromStr,
+};
+
+/// What can be put into an empty database.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The rows.
+    pub snapshot: Snapshot,
+    /// What contradicts itself, or is not taken over as it is, in words.
+    pub notes: Vec<String>,
+}
+
+/// Why a dump cannot be put into a database.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(pub Vec<String>);
+
+impl Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} thing(s) cannot be taken over:", self.0.len())?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+/// Makes rows of a dump, of this program or of Heketi, after what Heketi itself would do to a
+/// database of an earlier version (storage.md 6.7).
+///
+/// Unfinished operations are not taken over, so there must be none: what they have done on nodes
+/// is known only to the server that they belong to, which can bring them to rest.
+///
+/// # Errors
+/// [`Problems`]: something refers to what is not there, or is not of the known form.
+pub fn import(mut dump: Dump) -> Result<Import, Problems> {
+    upgrade(&mut dump);
+    let mut reader = Reader::default();
+    reader.whole(&dump);
+    let snapshot = Snapshot {
+        clusters: reader.all("cluster", &dump.clusterentries, |_, id, e| Reader::cluster(id, e)),
+        nodes: reader.all("node", &dump.nodeentries, |_, id, e| Reader::node(&dump, id, e)),
+        devices: reader.all("device", &dump.deviceentries, |_, id, e| Reader::device(&dump, id, e)),
+        volumes: reader.all("volume", &dump.volumeentries, |_, id, e| Reader::volume(&dump, id, e)),
+        bricks: reader.all("brick", &dump.brickentries, |r, id, e| r.brick(&dump, id, e)),
+        block_volumes: reader.all("block volume", &dump.blockvolumeentries, |_, id, e| {
+            Reader::block_volume(&dump, id, e)
+        }),
+        hostings: reader
+            .all("volume", &dump.volumeentries, |_, id, e| Reader::hosting(&dump, id, e))
+            .into_iter()
+            .flatten()
+            .collect(),
+        ..Snapshot::default()
+    };
+    reader.unique(&snapshot);
+    if !reader.problems.is_empty() {
+        return Err(Problems(reader.problems));
+    }
+    let mut snapshot = snapshot;
+    share_pools(&mut snapshot.bricks);
+    arrange(&mut snapshot, &dump);
+    let found = check(&dump);
+    let parts = [found.clusters, found.volumes, found.bricks, found.nodes, found.devices];
+    let mut notes: Vec<String> =
+        parts.into_iter().filter_map(|part| part.inconsistencies).flatten().collect();
+    notes.extend(reader.notes);
+    Ok(Import { snapshot, notes })
+}
+
+/// What Heketi does at its start to databases of earlier versions, as far as it concerns us.
+fn upgrade(dump: &mut Dump) {
+    let flags = dump.dbattributeentries.get("DB_CLUSTER_HAS_FILE_BLOCK_FLAG");
+    if flags.is_none_or(|flag| flag.value != "yes") {
+        for cluster in dump.clusterentries.values_mut() {
+            (cluster.info.file, cluster.info.block) = (true, true);
+        }
+    }
+    for (id, volume) in &dump.volumeentries {
+        for brick in &volume.bricks {
+            match dump.brickentries.get_mut(brick) {
+                Some(brick) if brick.info.volume.is_empty() => brick.info.volume.clone_from(id),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    problems: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// What is wrong with one entry.
+type Entry<T> = Result<T, String>;
+
+fn parsed<T: FromStr<Err: Display>>(field: &str, text: &str) -> Entry<T> {
+    text.parse().map_err(|e| format!("{field} {text:?}: {e}"))
+}
+
+/// One that is named is there.
+fn known<E>(entries: &BTreeMap<String, E>, field: &str, id: &str) -> Entry<()> {
+    if entries.contains_key(id) { Ok(()) } else { Err(format!("{field} {id:?} is not there")) }
+}
+
+fn hosts(field: &str, names: &[String]) -> Entry<Vec<Hostname>> {
+    let names: Vec<Hostname> = names.iter().map(|n| parsed(field, n)).collect::<Entry<_>>()?;
+    if names.is_empty() { Err(format!("{field} is empty")) } else { Ok(names) }
+}
+
+impl Reader {
+    /// What concerns the dump as a whole.
+    fn whole(&mut self, dump: &Dump) {
+        for (id, operation) in &dump.pendingoperations {
+            let changes: Vec<_> = operation.actions.iter().map(|a| a.id.as_str()).collect();
+            self.problems.push(format!(
+                "operation {id} is not finished (type {}, it changes {}): bring it to rest where it \
+                 was begun, by `heketi offline cleanup-operations`, and export again",
+                operation.kind,
+                changes.join(", ")
+            ));
+        }
+        for key in dump.dbattributeentries.keys() {
+            if key != "DB_GENERATION_ID" && !ATTRIBUTES.contains(&key.as_str()) {
+                self.problems.push(format!("attribute {key} is unknown: of a newer version?"));
+            }
+        }
+        if let Some(extension) = &dump.brickyard
+            && extension.version != EXTENSION
+        {
+            let version = extension.version;
+            self.problems
+                .push(format!("brickyard.version {version} is unknown: of a newer version?"));
+        }
+    }
+
+    fn all<E, T>(
+        &mut self,
+        what: &str,
+        entries: &BTreeMap<String, E>,
+        one: impl Fn(&mut Self, &str, &E) -> Entry<T>,
+    ) -> Vec<T> {
+        let mut all = vec![];
+        for (id, entry) in entries {
+            match one(self, id, entry) {
+                Ok(value) => all.push(value),
+                Err(why) => self.problems.push(format!("{what} {id}: {why}")),
+            }
+        }
+        all
+    }
+
+    fn cluster(id: &str, entry: &ClusterEntry) -> Entry<Cluster> {
+        let ClusterEntry { info } = entry;
+        let id: ClusterId = same_id(id, &info.id)?;
+        Ok(Cluster { id, file: info.file, block: info.block })
+    }
+
+    fn node(dump: &Dump, id: &str, entry: &NodeEntry) -> Entry<Node> {
+        let info = &entry.info;
+        known(&dump.clusterentries, "its cluster", &info.cluster)?;
+        if info.zone < 1 {
+            return Err(format!("zone {} is below 1", info.zone));
+        }
+        Ok(Node {
+            id: same_id(id, &info.id)?,
+            cluster: parsed("cluster", &info.cluster)?,
+            zone: info.zone,
+            manage: hosts("hostnames.manage", &info.hostnames.manage)?,
+            storage: hosts("hostnames.storage", &info.hostnames.storage)?,
+            tags: info.tags.clone(),
+            state: parsed::<State>("state", &entry.state)?,
+            pending: None,
+        })
+    }
+
+    fn device(dump: &Dump, id: &str, entry: &DeviceEntry) -> Entry<Device> {
+        let info = &entry.info;
+        known(&dump.nodeentries, "its node", &entry.node)?;
+        let space = info.storage;
+        // When the numbers contradict each other: rather too little space than too much.
+        let used = space.used.max(space.total.minus(space.free));
+        Ok(Device {
+            id: same_id(id, &info.id)?,
+            node: parsed("node", &entry.node)?,
+            name: parsed::<DeviceName>("name", &info.name)?,
+            state: parsed::<State>("state", &entry.state)?,
+            total: space.total,
+            used,
+            extent: Kib(entry.extent_size),
+            pv_uuid: pv_uuid(&info.pv_uuid)?,
+            paths: info.paths.clone(),
+            tags: info.tags.clone(),
+            pending: None,
+        })
+    }
+
+    fn volume(dump: &Dump, id: &str, entry: &VolumeEntry) -> Entry<Volume> {
+        let info = &entry.info;
+        known(&dump.clusterentries, "its cluster", &info.cluster)?;
+        unmarked(dump, &entry.pending.id)?;
+        let size = u64::try_from(info.size).ok().filter(|size| *size > 0);
+        let factor = info.snapshot.factor;
+        if info.snapshot.enable && !(1.0..=100.0).contains(&factor) {
+            return Err(format!("snapshot.factor {factor} is not from 1 to 100"));
+        }
+        let durability = &info.durability;
+        let options = entry.options.as_ref().unwrap_or(&info.glustervolumeoptions).iter();
+        let option = |text: &String| {
+            VolumeOption::try_from(text.clone()).map_err(|e| format!("option {text:?}: {e}"))
+        };
+        let clusters = info.clusters.iter().map(|id| parsed("clusters", id));
+        Ok(Volume {
+            id: same_id(id, &info.id)?,
+            cluster: parsed("cluster", &info.cluster)?,
+            name: parsed::<VolumeName>("name", &info.name)?,
+            size: Gib(size.ok_or_else(|| format!("size {} is below 1", info.size))?),
+            durability: Requested {
+                kind: parsed("durability.type", &durability.kind)?,
+                replica: durability.replicate.replica,
+                data: durability.disperse.data,
+                redundancy: durability.disperse.redundancy,
+            },
+            gid: info.gid,
+            snapshot: info.snapshot.enable.then_some(SnapshotFactor(factor)),
+            block: info.block,
+            options: options.map(option).collect::<Entry<_>>()?,
+            clusters: clusters.collect::<Entry<_>>()?,
+            pending: None,
+        })
+    }
+
+    /// What is free follows from what is kept back and from the block volumes (api.md 11.7).
+    fn hosting(dump: &Dump, id: &str, entry: &VolumeEntry) -> Entry<Option<(VolumeId, Hosting)>> {
+        let (info, figures) = (&entry.info, &entry.info.blockinfo);
+        if !info.block {
+            return Ok(None);
+        }
+        let gib = |size: i64| u64::try_from(size).map(Gib).map_err(|_| format!("{size} GiB"));
+        let taken = figures.blockvolume.iter().filter_map(|id| dump.blockvolumeentries.get(id));
+        let hosting = Hosting {
+            size: gib(info.size)?,
+            reserved: gib(figures.reservedsize)?,
+            taken: gib(taken.map(|block| block.info.size).sum())?,
+            restriction: parsed("blockinfo.restriction", &figures.restriction)?,
+        };
+        Ok(Some((same_id(id, &info.id)?, hosting)))
+    }
+
+    fn block_volume(dump: &Dump, id: &str, entry: &BlockVolumeEntry) -> Entry<BlockVolume> {
+        let (info, target) = (&entry.info, &entry.info.blockvolume);
+        known(&dump.volumeentries, "its hosting volume", &info.blockhostingvolume)?;
+        unmarked(dump, &entry.pending.id)?;
+        let positive = |field: &str, number: i64| {
+            u64::try_from(number)
+                .ok()
+                .filter(|n| *n > 0)
+                .ok_or_else(|| format!("{field} {number} is below 1"))
+        };
+        let size = Gib(positive("size", info.size)?);
+        let usable = if info.usablesize == 0 { info.size } else { info.usablesize };
+        let hosts = target.hosts.iter().map(|host| parsed("blockvolume.hosts", host));
+        Ok(BlockVolume {
+            id: same_id(id, &info.id)?,
+            hosting: parsed("blockhostingvolume", &info.blockhostingvolume)?,
+            name: parsed("name", &info.name)?,
+            size,
+            usable: Gib(positive("usablesize", usable)?),
+            held: size,
+            ha_count: u64::try_from(info.hacount).unwrap_or_default(),
+            auth: info.auth,
+            clusters: info
+                .clusters
+                .iter()
+                .map(|id| parsed("clusters", id))
+                .collect::<Entry<_>>()?,
+            target: BlockTarget {
+                hosts: hosts.collect::<Entry<_>>()?,
+                iqn: target.iqn.clone(),
+                username: target.username.clone(),
+                password: Password::from(target.password.clone()),
+            },
+            lun: target.lun,
+            pending: None,
+        })
+    }
+
+    fn brick(&mut self, dump: &Dump, id: &str, entry: &BrickEntry) -> Entry<StoredBrick> {
+        let info = &entry.info;
+        known(&dump.volumeentries, "its volume", &info.volume)?;
+        known(&dump.deviceentries, "its device", &info.device)?;
+        unmarked(dump, &entry.pending.id)?;
+        let device = &dump.deviceentries[&info.device];
+        if device.node != info.node {
+            let other = &device.node;
+            return Err(format!("node {:?} is not that of its device, {other:?}", info.node));
+        }
+        if info.size == 0 || entry.pool_size < info.size {
+            let pool = entry.pool_size;
+            return Err(format!("{} KiB in a thin pool of {pool} KiB make no sense", info.size));
+        }
+        let (id, device) = (same_id::<BrickId>(id, &info.id)?, parsed("device", &info.device)?);
+        let path = brick_path(&info.path)?;
+        let usual = BrickLv::new(id, device).directory();
+        if !path.is_empty() && path != usual && !is_of_gluster(&path) {
+            self.notes.push(format!("Brick {id} has a path that nobody gives bricks: {path}"));
+        }
+        Ok(StoredBrick {
+            id,
+            volume: parsed("volume", &info.volume)?,
+            device,
+            node: parsed("node", &info.node)?,
+            size: BrickSize {
+                brick: Kib(info.size),
+                pool: Kib(entry.pool_size),
+                metadata: Kib(entry.metadata_size),
+            },
+            part: match entry.sub_type {
+                0 | 1 => Part::Data,
+                2 => Part::Arbiter,
+                other => return Err(format!("SubType {other} is unknown")),
+            },
+            cloned: names(id, device, entry)?,
+            path,
+            set_index: UNKNOWN,
+            position: UNKNOWN,
+            pending: None,
+        })
+    }
+
+    /// What the tables would refuse in one word each, and names that would lead to a wrong node.
+    fn unique(&mut self, snapshot: &Snapshot) {
+        let mut devices = BTreeMap::<_, DeviceId>::new();
+        for device in &snapshot.devices {
+            if let Some(other) = devices.insert((device.node, device.name.as_str()), device.id) {
+                let (id, name, node) = (device.id, &device.name, device.node);
+                self.problems
+                    .push(format!("devices {other} and {id} are both {name} of node {node}"));
+            }
+        }
+        let mut volumes = BTreeMap::<_, VolumeId>::new();
+        for volume in &snapshot.volumes {
+            if let Some(other) = volumes.insert((volume.cluster, volume.name.as_str()), volume.id) {
+                let (id, name) = (volume.id, &volume.name);
+                self.problems
+                    .push(format!("volumes {other} and {id} of one cluster are both {name}"));
+            }
+        }
+        let mut hosts = BTreeMap::<_, NodeId>::new();
+        for (node, name) in
+            snapshot.nodes.iter().filter_map(|node| Some((node.id, node.manage.first()?)))
+        {
+            if let Some(other) = hosts.insert(name.as_str(), node) {
+                self.problems.push(format!("nodes {other} and {node} are both managed as {name}"));
+            }
+        }
+    }
+}
+
+/// A set, or a place in one, that only gluster knows: any number below 0.
+const UNKNOWN: i64 = -1;
+
+fn same_id<T: FromStr<Err: Display>>(key: &str, id: &str) -> Entry<T> {
+    if key != id {
+        return Err(format!("its own id is {id:?}"));
+    }
+    parsed("id", id)
+}
+
+/// A mark without an operation hides an object for ever: Heketi shows it nowhere.
+fn unmarked(dump: &Dump, operation: &str) -> Entry<()> {
+    if operation.is_empty() || dump.pendingoperations.contains_key(operation) {
+        return Ok(());
+    }
+    Err(format!("it belongs to operation {operation:?}, which is not there"))
+}
+
+/// It becomes part of a path on the node.
+fn pv_uuid(text: &str) -> Entry<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if text.bytes().all(allowed) { Ok(text.to_owned()) } else { Err(format!("pv_uuid {text:?}")) }
+}
+
+/// Empty, or a plain absolute path: it becomes part of gluster's command line.
+fn brick_path(path: &str) -> Entry<String> {
+    if path.is_empty() {
+        return Ok(String::new());
+    }
+    let plain: DeviceName = parsed("path", path)?;
+    if path.split('/').any(|part| part == "..") {
+        return Err(format!("path {path:?} leads upwards"));
+    }
+    Ok(plain.into())
+}
+
+/// gluster mounts the bricks of clones there.
+fn is_of_gluster(path: &str) -> bool {
+    ["/run/gluster/", "/var/run/gluster/"].iter().any(|begin| path.starts_with(begin))
+}
+
+/// Names in LVM, if they do not follow from the id: just those that Heketi gives to bricks that it
+/// moved or cloned (storage.md 1.1). They end up in commands that unmount and remove.
+fn names(id: BrickId, device: DeviceId, entry: &BrickEntry) -> Entry<Option<ClonedLv>> {
+    let hex = |text: &str| text.parse::<BrickId>().is_ok();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let usual = BrickLv::new(id, device);
+    let or = |name: &str, usual: String| if name.is_empty() { usual } else { name.to_owned() };
+    let pool = or(&entry.thin_pool, usual.pool());
+    let lv = or(&entry.lv, usual.name());
+    let path = entry.info.path.as_str();
+    if !pool.strip_prefix("tp_").is_some_and(hex) {
+        return Err(format!("LvmThinPool {pool:?} is no name that Heketi gives"));
+    }
+    let cloned = lv.split_once('_').is_some_and(|(uuid, n)| digits(uuid) && digits(n));
+    if lv != usual.name() && !cloned {
+        return Err(format!("LvmLv {lv:?} is no name that Heketi gives"));
+    }
+    if (pool == usual.pool() && lv == usual.name()) || path.is_empty() {
+        return Ok(None);
+    }
+    let fits = if cloned { is_of_gluster(path) } else { path == usual.directory() };
+    if !fits {
+        return Err(format!("path {path:?} is not where {lv} in {pool} can be mounted"));
+    }
+    Ok(Some(ClonedLv { lv, pool, directory: path.to_owned() }))
+}
+
+/// Heketi tells the size of a thin pool with each brick in it; it is taken only once.
+fn share_pools(bricks: &mut [StoredBrick]) {
+    let mut owners = HashMap::<(DeviceId, String), BrickId>::new();
+    for brick in &*bricks {
+        let owner = owners.entry((brick.device, brick.pool())).or_insert(brick.id);
+        if brick.cloned.is_none() {
+            *owner = brick.id;
+        }
+    }
+    for brick in bricks {
+        if owners.get(&(brick.device, brick.pool())) != Some(&brick.id) {
+            (brick.size.pool, brick.size.metadata) = (Kib::ZERO, Kib::ZERO);
+        }
+    }
+}
+
+/// Puts bricks in their places: as the dump says, or as far as they can be known otherwise.
+fn arrange(snapshot: &mut Snapshot, dump: &Dump) {
+    let told = dump.brickyard.as_ref().map(|extension| &extension.bricks);
+    let volumes: HashMap<_, _> =
+        snapshot.volumes.iter().map(|v| (v.id, v.effective().bricks_in_set())).collect();
+    let mut of_volume = BTreeMap::<VolumeId, Vec<&mut StoredBrick>>::new();
+    for brick in &mut snapshot.bricks {
+        of_volume.entry(brick.volume).or_default().push(brick);
+    }
+    for (volume, mut bricks) in of_volume {
+        let positions: Option<Vec<_>> =
+            bricks.iter().map(|b| told?.get(&b.id.to_string()).copied()).collect();
+        if let Some(positions) = positions.filter(|all| are_distinct(all)) {
+            for (brick, at) in bricks.iter_mut().zip(positions) {
+                (brick.set_index, brick.position) = (at.set, at.position);
+            }
+            continue;
+        }
+        // The arbiter comes last in its set.
+        bricks.sort_by_key(|brick| (brick.part == Part::Arbiter, brick.id));
+        let in_set = volumes.get(&volume).copied().unwrap_or_default();
+        let set = if bricks.len() <= in_set { 0 } else { UNKNOWN };
+        for (number, brick) in (1_i64..).zip(bricks.iter_mut().rev()) {
+            (brick.set_index, brick.position) = (set, -number);
+        }
+        if let [only] = bricks.as_mut_slice() {
+            (only.set_index, only.position) = (0, 0);
+        }
+    }
+}
+
+fn are_distinct(positions: &[crate::api::database::BrickPosition]) -> bool {
+    let places: BTreeSet<_> = positions.iter().map(|at| (at.set, at.position)).collect();
+    places.len() == positions.len()
+}

@@ -1,0 +1,75 @@
+//! The database as others see it: dumped and read in Heketi's format, checked, copied.
+//!
+//! ```text
+//! tables <-> store::Snapshot (typed) <-> api::database::Dump (Heketi's JSON) -> check
+//! ```
+//! Reading takes one transaction and is over before anything is made of it: no writer waits for a
+//! large answer.
+mod check;
+mod dump;
+mod import;
+
+pub use check::check;
+pub use dump::dump;
+pub use import::{Import, Problems, import};
+
+use crate::{
+    api::{database::Dump, json},
+    error::{Error, Result},
+    store::{
+        Store, operations,
+        snapshot::{self, Snapshot},
+    },
+};
+
+/// Everything that is known at this moment.
+///
+/// # Errors
+/// The database fails.
+pub async fn read(store: &Store) -> Result<Snapshot> {
+    snapshot::take(store.read().await?).await
+}
+
+/// How many operations have not come to rest.
+///
+/// # Errors
+/// The database fails.
+pub async fn unfinished(store: &Store) -> Result<usize> {
+    Ok(operations::unfinished(&mut *store.read().await?).await?.len())
+}
+
+/// The database in Heketi's format, as text.
+///
+/// # Errors
+/// The database fails.
+pub async fn dump_text(store: &Store) -> Result<String> {
+    let snapshot = read(store).await?;
+    beside_others(move || Ok(json::indented(&dump(&snapshot))?)).await
+}
+
+/// The same with what Heketi's format has no place for: for files that are to be read again.
+///
+/// # Errors
+/// The database fails.
+pub async fn export_text(store: &Store) -> Result<String> {
+    let snapshot = read(store).await?;
+    let brickyard = Some(dump::extension(&snapshot));
+    beside_others(move || Ok(json::indented(&Dump { brickyard, ..dump(&snapshot) })?)).await
+}
+
+/// What contradicts itself in the database, as text.
+///
+/// # Errors
+/// The database fails.
+pub async fn check_text(store: &Store) -> Result<String> {
+    let snapshot = read(store).await?;
+    beside_others(move || Ok(json::indented(&check(&dump(&snapshot)))?)).await
+}
+
+/// A large answer must not keep others waiting for the thread it is made on.
+async fn beside_others<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|e| Err(Error::Refused(format!("internal error: {e}"))))
+}

@@ -1,0 +1,59 @@
+//! `db export`
+use super::{Database, note, print, sync_folder_of};
+use crate::database;
+use anyhow::{Context, Result};
+use clap::Args;
+use std::{
+    fs::{self, File},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+/// What `db export` takes.
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub(super) database: Database,
+    /// Where to write; must not exist yet; - for standard output
+    #[arg(long, value_name = "FILE")]
+    jsonfile: PathBuf,
+}
+
+impl Export {
+    pub(super) async fn run(self) -> Result<()> {
+        if self.jsonfile == Path::new("-") {
+            return print(&self.read().await?);
+        }
+        // Before the database is opened, as with Heketi: a name that cannot be used is told at once.
+        let shown = self.jsonfile.display().to_string();
+        let mut options = File::options();
+        // Block volumes have passwords.
+        let file = options.write(true).create_new(true).mode(0o600).open(&self.jsonfile);
+        let mut file = file.with_context(|| shown.clone())?;
+        let written = async {
+            file.write_all(self.read().await?.as_bytes()).with_context(|| shown.clone())?;
+            file.sync_all().and_then(|()| sync_folder_of(&self.jsonfile)).context(shown)
+        };
+        let written = written.await;
+        if written.is_err() {
+            // Half of a file would be taken for a whole one.
+            let _ = fs::remove_file(&self.jsonfile);
+        }
+        written
+    }
+
+    async fn read(&self) -> Result<String> {
+        let store = self.database.open().await?;
+        let unfinished = database::unfinished(&store).await?;
+        if unfinished > 0 {
+            note(&format!(
+                "{unfinished} operation(s) are not finished: a file that is to be imported must \
+                 have none. `offline cleanup-operations` brings them to rest, and so does the server"
+            ));
+        }
+        let text = database::export_text(&store).await?;
+        store.close().await;
+        Ok(text + "\n")
+    }
+}

@@ -1,0 +1,192 @@
+//! The whole database at one moment, as values: for dumps and checks, and to fill an empty one.
+use super::{
+    ReadTx, WriteTx,
+    block_hosting::{self, Hosting},
+    block_volumes::{self, BlockVolume},
+    clusters::{self, Cluster},
+    devices::{self, Device},
+    nodes::{self, Node},
+    operations::{self, OperationRow},
+    row,
+    volumes::{self, Volume},
+};
+use crate::{
+    domain::{BrickId, BrickSize, ClonedLv, DeviceId, NodeId, OperationId, Part, VolumeId},
+    error::Result,
+};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use std::collections::BTreeMap;
+
+/// Everything that is known; every list is sorted by id, but operations by their age.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Clusters.
+    pub clusters: Vec<Cluster>,
+    /// Nodes, those being added or removed included.
+    pub nodes: Vec<Node>,
+    /// Devices, those being added or removed included.
+    pub devices: Vec<Device>,
+    /// Volumes, pending ones included.
+    pub volumes: Vec<Volume>,
+    /// Bricks, pending ones included.
+    pub bricks: Vec<StoredBrick>,
+    /// Block volumes, pending ones included.
+    pub block_volumes: Vec<BlockVolume>,
+    /// What volumes that host them have to give.
+    pub hostings: BTreeMap<VolumeId, Hosting>,
+    /// Operations that are not at rest.
+    pub operations: Vec<OperationRow>,
+    /// Facts about the database itself.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A brick's row as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBrick {
+    /// Its identity.
+    pub id: BrickId,
+    /// The volume it belongs to.
+    pub volume: VolumeId,
+    /// The device it lies on.
+    pub device: DeviceId,
+    /// The node of that device.
+    pub node: NodeId,
+    /// The directory that gluster is given; empty for what Heketi's defects left behind.
+    pub path: String,
+    /// Its sizes. Those of the pool are 0 when another brick in the pool has them.
+    pub size: BrickSize,
+    /// What it holds.
+    pub part: Part,
+    /// Its names, if they do not follow from its id.
+    pub cloned: Option<ClonedLv>,
+    /// Which set of the volume, from 0; below when only gluster knows.
+    pub set_index: i64,
+    /// Which brick of the set, from 0; below when only gluster knows.
+    pub position: i64,
+    /// The operation that makes or removes it.
+    pub pending: Option<OperationId>,
+}
+
+impl StoredBrick {
+    /// The thin pool that it lies in.
+    #[must_use]
+    pub fn pool(&self) -> String {
+        self.cloned.as_ref().map_or_else(|| format!("tp_{}", self.id), |names| names.pool.clone())
+    }
+}
+
+fn brick(row: &SqliteRow) -> Result<StoredBrick> {
+    let part: String = row.try_get("part")?;
+    let path: String = row.try_get("path")?;
+    let (lv, pool): (Option<String>, Option<String>) = (row.try_get("lv")?, row.try_get("pool")?);
+    Ok(StoredBrick {
+        id: row::parsed(row, "id")?,
+        volume: row::parsed(row, "volume")?,
+        device: row::parsed(row, "device")?,
+        node: row::parsed(row, "node")?,
+        size: BrickSize {
+            brick: row::kib(row, "size_kib")?,
+            pool: row::kib(row, "pool_kib")?,
+            metadata: row::kib(row, "metadata_kib")?,
+        },
+        part: if part == "arbiter" { Part::Arbiter } else { Part::Data },
+        cloned: lv.zip(pool).map(|(lv, pool)| ClonedLv { lv, pool, directory: path.clone() }),
+        path,
+        set_index: row.try_get("set_index")?,
+        position: row.try_get("position")?,
+        pending: row::parsed_opt(row, "pending_op")?,
+    })
+}
+
+/// Reads everything. The transaction ends with it, so that on file systems without WAL a writer
+/// waits no longer than for the reading itself.
+///
+/// # Errors
+/// The database fails.
+pub async fn take(mut tx: ReadTx) -> Result<Snapshot> {
+    let mut operations = vec![];
+    for id in operations::unfinished(&mut tx).await? {
+        operations.extend(operations::load(&mut tx, id).await?);
+    }
+    Ok(Snapshot {
+        clusters: clusters::all(&mut tx).await?,
+        nodes: nodes::all(&mut tx).await?,
+        devices: devices::all(&mut tx).await?,
+        volumes: volumes::all(&mut tx).await?,
+        bricks: bricks(&mut tx).await?,
+        block_volumes: block_volumes::all(&mut tx).await?,
+        hostings: block_hosting::all(&mut tx).await?,
+        operations,
+        attributes: attributes(&mut tx).await?,
+    })
+}
+
+async fn bricks(db: &mut SqliteConnection) -> Result<Vec<StoredBrick>> {
+    let rows = sqlx::query(
+        "SELECT b.*, d.node FROM bricks b JOIN devices d ON d.id = b.device ORDER BY b.id",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(brick).collect()
+}
+
+async fn attributes(db: &mut SqliteConnection) -> Result<BTreeMap<String, String>> {
+    let rows = sqlx::query("SELECT key, value FROM attributes").fetch_all(db).await?;
+    rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("value")?))).collect()
+}
+
+/// Fills an empty database. Operations are not taken over, and neither is what marks objects as
+/// theirs; the attributes stay those of the new database.
+///
+/// # Errors
+/// The database fails, or is not empty.
+pub async fn put(tx: &mut WriteTx, snapshot: &Snapshot) -> Result<()> {
+    for cluster in &snapshot.clusters {
+        clusters::insert(tx, *cluster).await?;
+    }
+    for node in &snapshot.nodes {
+        nodes::insert(tx, &Node { pending: None, ..node.clone() }).await?;
+    }
+    for device in &snapshot.devices {
+        devices::insert(tx, &Device { pending: None, ..device.clone() }).await?;
+    }
+    for volume in &snapshot.volumes {
+        volumes::insert(tx, &Volume { pending: None, ..volume.clone() }).await?;
+    }
+    for brick in &snapshot.bricks {
+        put_brick(tx, brick).await?;
+    }
+    for (volume, hosting) in &snapshot.hostings {
+        block_hosting::set(tx, *volume, hosting.reserved, hosting.restriction).await?;
+    }
+    for block in &snapshot.block_volumes {
+        block_volumes::insert(tx, &BlockVolume { pending: None, ..block.clone() }).await?;
+    }
+    Ok(())
+}
+
+/// Unlike that of a new brick its space is accounted for already.
+async fn put_brick(tx: &mut WriteTx, brick: &StoredBrick) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO bricks (id, volume, device, path, size_kib, pool_kib, metadata_kib, part, \
+         set_index, position, lv, pool) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(brick.id.to_string())
+    .bind(brick.volume.to_string())
+    .bind(brick.device.to_string())
+    .bind(&brick.path)
+    .bind(row::integer(brick.size.brick.0))
+    .bind(row::integer(brick.size.pool.0))
+    .bind(row::integer(brick.size.metadata.0))
+    .bind(match brick.part {
+        Part::Data => "data",
+        Part::Arbiter => "arbiter",
+    })
+    .bind(brick.set_index)
+    .bind(brick.position)
+    .bind(brick.cloned.as_ref().map(|names| &names.lv))
+    .bind(brick.cloned.as_ref().map(|names| &names.pool))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
