@@ -47,8 +47,7 @@ type OfCluster = (&'static str, &'static str, fn(&ClusterTotals) -> u64);
 const OF_CLUSTER: [OfCluster; 3] = [
     ("heketi_nodes_count", "Number of nodes on cluster", |c| c.nodes),
     ("heketi_volumes_count", "Number of volumes on cluster", |c| c.volumes),
-    // There are none yet.
-    ("heketi_block_volumes_count", "Number of block volumes on cluster", |_| 0),
+    ("heketi_block_volumes_count", "Number of block volumes on cluster", |c| c.block_volumes),
 ];
 
 fn clusters(text: &mut Exposition, all: &[ClusterTotals]) {

@@ -26,6 +26,8 @@ pub struct ClusterTotals {
     pub nodes: u64,
     /// Volumes that are neither being created nor deleted.
     pub volumes: u64,
+    /// Block volumes that are neither being created nor deleted.
+    pub block_volumes: u64,
 }
 
 /// What a node has, as `GET /nodes/{id}` shows it.
@@ -68,7 +70,9 @@ pub async fn all(db: &mut SqliteConnection) -> Result<Totals> {
     let clusters = sqlx::query(
         "SELECT c.id, \
          (SELECT count(*) FROM nodes WHERE cluster = c.id AND pending_op IS NULL) AS nodes, \
-         (SELECT count(*) FROM volumes WHERE cluster = c.id AND pending_op IS NULL) AS volumes \
+         (SELECT count(*) FROM volumes WHERE cluster = c.id AND pending_op IS NULL) AS volumes, \
+         (SELECT count(*) FROM block_volumes b JOIN volumes v ON v.id = b.hosting \
+             WHERE v.cluster = c.id AND b.pending_op IS NULL) AS block_volumes \
          FROM clusters c ORDER BY c.id",
     )
     .fetch_all(&mut *db)
@@ -124,5 +128,6 @@ fn cluster(row: &SqliteRow) -> Result<ClusterTotals> {
         id: row::parsed(row, "id")?,
         nodes: row.try_get("nodes")?,
         volumes: row.try_get("volumes")?,
+        block_volumes: row.try_get("block_volumes")?,
     })
 }

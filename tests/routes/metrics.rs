@@ -83,11 +83,14 @@ async fn the_numbers_are_those_of_the_objects() {
     let bare = app.add_node(&only_cluster(&app).await, 3, 1).await;
     app.create_volume(json!({"size": 30})).await;
     app.create_volume(json!({"size": 100, "durability": {"type": "replicate"}})).await;
+    app.create_volume(json!({"size": 100, "block": true})).await;
+    let block = app.client.post("/blockvolumes", json!({"size": 1})).await;
+    assert_eq!(app.client.finish(block).await.status, 200);
     let found = scrape(&app).await;
     let cluster = only_cluster(&app).await;
     let of_cluster = |name: &str| found[&format!("heketi_{name}{{cluster=\"{cluster}\"}}")];
-    assert!((of_cluster("nodes_count"), of_cluster("volumes_count")) == (4.0, 2.0));
-    assert!(of_cluster("block_volumes_count") == 0.0);
+    assert!((of_cluster("nodes_count"), of_cluster("volumes_count")) == (4.0, 3.0));
+    assert!(of_cluster("block_volumes_count") == 1.0);
     let (mut bricks, mut seen) = (0.0, 0);
     for id in nodes(&app).await {
         let node = app.client.get(&format!("/nodes/{id}")).await.json();
@@ -119,7 +122,7 @@ async fn the_numbers_are_those_of_the_objects() {
             seen += 1;
         }
     }
-    assert!(bricks == 3.0 && seen == 6, "{bricks} {seen}");
+    assert!(bricks == 4.0 && seen == 6, "{bricks} {seen}");
 }
 
 /// Sums that were known before: the statements count what they should, and nothing twice.
