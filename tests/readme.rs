@@ -16,7 +16,7 @@ const README: &str = include_str!("../README.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_brickyard");
 
 /// Blocks that are not run here, by their first lines, and who runs them.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 5] = [
     ("cargo run -- demo", "process::the_demonstration_serves_a_loaded_topology"),
     ("cargo test", ".ci/run"),
     ("cargo build --release", "Containerfile"),
@@ -28,7 +28,6 @@ const ELSEWHERE: [(&str, &str); 6] = [
         "heketi-cli --server https://brickyard.example.com:8443 --tls-cert ca.pem cluster list",
         "process::tls",
     ),
-    ("brickyard offline cleanup-operations --config heketi.json", "offline"),
 ];
 
 /// A block and the heading above it.

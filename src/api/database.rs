@@ -3,10 +3,11 @@
 //!
 //! Ids are plain text here: what comes from outside is checked entry by entry, by `database`.
 use super::{
+    block_volume::BlockVolumeTarget,
     device::StorageSize,
     is_zero,
     node::Hostnames,
-    volume::{DurabilityRequest, Mount, Snapshot},
+    volume::{BlockInfo, DurabilityRequest, Mount, Snapshot},
 };
 use crate::domain::Tags;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,9 @@ pub struct Extension {
     pub version: i64,
     /// Where bricks stand in gluster's order, by id.
     pub bricks: BTreeMap<String, BrickPosition>,
+    /// KiB that are taken by what is left of removed bricks, by device.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub debris: BTreeMap<String, u64>,
 }
 
 /// A brick's place in gluster's order of a volume.
@@ -142,25 +146,7 @@ pub struct VolumeRecord {
     /// How to mount it.
     pub mount: Mount,
     /// Block hosting figures.
-    pub blockinfo: HostingRecord,
-}
-
-/// What a block hosting volume hosts; `{}` for all others.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct HostingRecord {
-    /// GiB for further block volumes.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub freesize: i64,
-    /// GiB kept back.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub reservedsize: i64,
-    /// Ids of the block volumes on it.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub blockvolume: Vec<String>,
-    /// Empty, `locked` or `locked-by-update`.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub restriction: String,
+    pub blockinfo: BlockInfo,
 }
 
 /// A brick. Sizes in KiB.
@@ -314,7 +300,7 @@ pub struct BlockVolumeRecord {
     /// Its identity.
     pub id: String,
     /// How to attach it.
-    pub blockvolume: BlockTarget,
+    pub blockvolume: BlockVolumeTarget,
     /// Where it lies.
     #[serde(skip_serializing_if = "is_zero")]
     pub cluster: String,
@@ -324,29 +310,6 @@ pub struct BlockVolumeRecord {
     /// GiB; as `size` when left out.
     #[serde(skip_serializing_if = "is_zero")]
     pub usablesize: i64,
-}
-
-/// An iSCSI target, with its password.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct BlockTarget {
-    /// Who serves it.
-    pub hosts: Vec<String>,
-    /// Its name.
-    pub iqn: String,
-    /// Always 0.
-    pub lun: i64,
-    /// Empty without `auth`.
-    pub username: String,
-    /// Empty without `auth`.
-    pub password: String,
-}
-
-impl std::fmt::Debug for BlockTarget {
-    /// Without the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BlockTarget").field("iqn", &self.iqn).finish_non_exhaustive()
-    }
 }
 
 /// A fact about the database.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashSet};
 /// All contradictions, sorted by the ids of the entries that show them.
 #[must_use]
 pub fn check(dump: &Dump) -> Check {
-    let look = Look { dump, actions: actions(dump) };
+    let look = Look { dump, actions: actions(dump), growing: growing(dump) };
     let mut check = Check {
         clusters: part(&dump.clusterentries, |_| false, |id, e, found| look.cluster(id, e, found)),
         volumes: part(
@@ -92,9 +92,22 @@ fn actions(dump: &Dump) -> HashSet<(&str, &str)> {
     dump.pendingoperations.iter().flat_map(of).collect()
 }
 
+/// Block volumes that are being expanded.
+fn growing(dump: &Dump) -> HashSet<&str> {
+    let grows = number_of(&CHANGES, "Expand block volume");
+    let actions = dump.pendingoperations.values().flat_map(|op| &op.actions);
+    actions.filter(|action| action.change == grows).map(|action| action.id.as_str()).collect()
+}
+
+/// The block volumes that a volume says it hosts.
+fn hosted(entry: &VolumeEntry) -> Vec<String> {
+    entry.info.blockinfo.blockvolume.iter().map(ToString::to_string).collect()
+}
+
 struct Look<'a> {
     dump: &'a Dump,
     actions: HashSet<(&'a str, &'a str)>,
+    growing: HashSet<&'a str>,
 }
 
 /// Lists are sorted, but for the bricks of clones, which Heketi's own check therefore does not find
@@ -155,12 +168,14 @@ impl Look<'_> {
         let cluster = ("cluster", info.cluster.as_str());
         owner(me, cluster, &dump.clusterentries, |c| &c.info.volumes, found);
         links(me, ("brick", &entry.bricks), &dump.brickentries, |b| &b.info.volume, found);
-        let blocks = ("block volume", info.blockinfo.blockvolume.as_slice());
+        let blocks = hosted(entry);
         let host = |b: &'_ BlockVolumeEntry| b.info.blockhostingvolume.clone();
-        for link in blocks.1 {
+        for link in &blocks {
             match dump.blockvolumeentries.get(link) {
                 None => found.push(format!("Volume {id} unknown block volume {link}")),
-                Some(b) if host(b) != id => found.push(no_link_back("Volume", id, blocks.0, link)),
+                Some(b) if host(b) != id => {
+                    found.push(no_link_back("Volume", id, "block volume", link));
+                }
                 Some(_) => {}
             }
         }
@@ -182,8 +197,13 @@ impl Look<'_> {
         if !info.block {
             return;
         }
+        let blocks = hosted(entry);
+        // What is being expanded holds its new size already.
+        if blocks.iter().any(|block| self.growing.contains(block.as_str())) {
+            return;
+        }
         let size = |link: &String| self.dump.blockvolumeentries.get(link).map(|b| b.info.size);
-        let taken: i64 = info.blockinfo.blockvolume.iter().filter_map(size).sum();
+        let taken: i64 = blocks.iter().filter_map(size).sum();
         let (free, reserved) = (info.blockinfo.freesize, info.blockinfo.reservedsize);
         if info.size != free.saturating_add(reserved).saturating_add(taken) {
             found.push(format!(
@@ -228,7 +248,8 @@ impl Look<'_> {
                 "Device {id} size values differ Total({total}) != Free({free}) + Used({used})"
             ));
         }
-        let sum = self.taken_by(&entry.bricks);
+        let debris = self.dump.brickyard.as_ref().and_then(|more| more.debris.get(id).copied());
+        let sum = self.taken_by(&entry.bricks).saturating_add(debris.unwrap_or_default());
         if used != sum {
             found.push(format!(
                 "Device {id} size values differ Used({used}) != aggregateBricksSize({sum})"
@@ -255,8 +276,14 @@ impl Look<'_> {
         let (me, dump, info) = (("Block volume", id), self.dump, &entry.info);
         let cluster = ("cluster", info.cluster.as_str());
         owner(me, cluster, &dump.clusterentries, |c| &c.info.blockvolumes, found);
-        let host = ("volume", info.blockhostingvolume.as_str());
-        owner(me, host, &dump.volumeentries, |v| &v.info.blockinfo.blockvolume, found);
+        let host = info.blockhostingvolume.as_str();
+        match dump.volumeentries.get(host) {
+            None => found.push(format!("Block volume {id} unknown volume {host}")),
+            Some(volume) if !lists(&hosted(volume), id) => {
+                found.push(no_link_back("Block volume", id, "volume", host));
+            }
+            Some(_) => {}
+        }
         self.pending(me, &entry.pending, found);
     }
 

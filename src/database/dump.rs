@@ -1,15 +1,15 @@
 //! From rows to the entries of Heketi's database (storage.md 6.5, 6.8).
 use crate::{
     api::{
+        block_volume::BlockVolumeTarget,
         database::{
-            AttributeEntry, BlockTarget, BlockVolumeEntry, BlockVolumeRecord, BrickEntry,
-            BrickPosition, BrickRecord, ClusterEntry, ClusterRecord, DeviceEntry, DeviceRecord,
-            Dump, Extension, HostingRecord, NodeEntry, NodeRecord, Pending, PendingOperationEntry,
-            VolumeEntry, VolumeRecord,
+            AttributeEntry, BlockVolumeEntry, BlockVolumeRecord, BrickEntry, BrickPosition,
+            BrickRecord, ClusterEntry, ClusterRecord, DeviceEntry, DeviceRecord, Dump, Extension,
+            NodeEntry, NodeRecord, Pending, PendingOperationEntry, VolumeEntry, VolumeRecord,
         },
         device::StorageSize,
         node::Hostnames,
-        volume::{Mount, Snapshot as SnapshotRoom},
+        volume::{BlockInfo, Mount, Snapshot as SnapshotRoom},
     },
     domain::{
         BlockVolumeId, ClusterId, DeviceId, Gib, Hostname, NodeId, OperationId, Part, VolumeId,
@@ -81,7 +81,8 @@ pub fn dump(snapshot: &Snapshot) -> Dump {
 pub(super) fn extension(snapshot: &Snapshot) -> Extension {
     let position = |b: &StoredBrick| BrickPosition { set: b.set_index, position: b.position };
     let bricks = snapshot.bricks.iter().map(|b| (b.id.to_string(), position(b))).collect();
-    Extension { version: EXTENSION, bricks }
+    let debris = snapshot.debris.iter().map(|(device, space)| (device.to_string(), space.0));
+    Extension { version: EXTENSION, bricks, debris: debris.collect() }
 }
 
 fn entries<T, E>(
@@ -93,10 +94,6 @@ fn entries<T, E>(
 
 fn texts<T: ToString>(ids: Option<&Vec<T>>) -> Vec<String> {
     ids.into_iter().flatten().map(ToString::to_string).collect()
-}
-
-fn number(size: Gib) -> i64 {
-    i64::try_from(size.0).unwrap_or(i64::MAX)
 }
 
 fn mark(pending: Option<OperationId>) -> Pending {
@@ -111,13 +108,12 @@ struct Index<'a> {
     devices: HashMap<NodeId, Vec<DeviceId>>,
     on_device: HashMap<DeviceId, Vec<String>>,
     of_volume: HashMap<VolumeId, Vec<String>>,
-    /// Sizes of thin pools and their metadata: Heketi tells them of each brick in a pool.
-    pools: HashMap<(DeviceId, String), (u64, u64)>,
-    /// Pending ones are not listed, as with Heketi.
     blocks_of_cluster: HashMap<ClusterId, Vec<BlockVolumeId>>,
     blocks_on: HashMap<VolumeId, Vec<BlockVolumeId>>,
     clusters: HashMap<VolumeId, ClusterId>,
-    hostings: &'a BTreeMap<VolumeId, Hosting>,
+    hosting: &'a BTreeMap<VolumeId, Hosting>,
+    /// Sizes of thin pools and their metadata: Heketi tells them of each brick in a pool.
+    pools: HashMap<(DeviceId, String), (u64, u64)>,
     /// Operations whose nodes and devices are left out.
     adding: HashSet<Option<OperationId>>,
 }
@@ -137,19 +133,13 @@ impl<'a> Index<'a> {
             devices: HashMap::new(),
             on_device: HashMap::new(),
             of_volume: HashMap::new(),
-            pools: HashMap::new(),
             blocks_of_cluster: HashMap::new(),
             blocks_on: HashMap::new(),
-            clusters: snapshot.volumes.iter().map(|v| (v.id, v.cluster)).collect(),
-            hostings: &snapshot.hostings,
+            clusters: HashMap::new(),
+            hosting: &snapshot.hosting,
+            pools: HashMap::new(),
             adding,
         };
-        for block in snapshot.block_volumes.iter().filter(|b| b.pending.is_none()) {
-            index.blocks_on.entry(block.hosting).or_default().push(block.id);
-            if let Some(cluster) = index.clusters.get(&block.hosting) {
-                index.blocks_of_cluster.entry(*cluster).or_default().push(block.id);
-            }
-        }
         for node in snapshot.nodes.iter().filter(|n| !index.adding.contains(&n.pending)) {
             index.nodes.entry(node.cluster).or_default().push(node.id);
             index.hosts.entry(node.cluster).or_default().push(node);
@@ -159,6 +149,13 @@ impl<'a> Index<'a> {
         }
         for volume in &snapshot.volumes {
             index.volumes.entry(volume.cluster).or_default().push(volume.id);
+            index.clusters.insert(volume.id, volume.cluster);
+        }
+        for block in &snapshot.block_volumes {
+            index.blocks_on.entry(block.hosting).or_default().push(block.id);
+            if let Some(cluster) = index.clusters.get(&block.hosting) {
+                index.blocks_of_cluster.entry(*cluster).or_default().push(block.id);
+            }
         }
         for brick in &snapshot.bricks {
             index.on_device.entry(brick.device).or_default().push(brick.id.to_string());
@@ -189,7 +186,7 @@ impl<'a> Index<'a> {
                 id: volume.id.to_string(),
                 cluster: volume.cluster.to_string(),
                 mount: Mount { glusterfs: inventory::volume::mount(volume, hosts.iter().copied()) },
-                blockinfo: self.hosting(volume),
+                blockinfo: self.hosted(volume.id),
             },
             bricks: self.of_volume.get(&volume.id).cloned().unwrap_or_default(),
             options: (!options.is_empty()).then_some(options),
@@ -197,21 +194,16 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn hosting(&self, volume: &Volume) -> HostingRecord {
-        let Some(hosting) = self.hostings.get(&volume.id) else {
-            return HostingRecord::default();
-        };
-        HostingRecord {
-            freesize: number(hosting.free()),
-            reservedsize: number(hosting.reserved),
-            blockvolume: texts(self.blocks_on.get(&volume.id)),
-            restriction: hosting.restriction.as_str().to_owned(),
-        }
+    /// Nothing for volumes that do not host block volumes.
+    fn hosted(&self, id: VolumeId) -> BlockInfo {
+        let on_it = || self.blocks_on.get(&id).cloned().unwrap_or_default();
+        let hosting = self.hosting.get(&id);
+        hosting.map(|hosting| inventory::volume::hosted(hosting, on_it())).unwrap_or_default()
     }
 
     fn block_volume(&self, block: &BlockVolume) -> BlockVolumeEntry {
-        let target = &block.target;
-        let cluster = self.clusters.get(&block.hosting).map(ToString::to_string);
+        let number = |size: Gib| i64::try_from(size.0).unwrap_or(i64::MAX);
+        let cluster = self.clusters.get(&block.hosting);
         BlockVolumeEntry {
             info: BlockVolumeRecord {
                 size: number(block.size),
@@ -220,14 +212,14 @@ impl<'a> Index<'a> {
                 hacount: i64::try_from(block.ha_count).unwrap_or(i64::MAX),
                 auth: block.auth,
                 id: block.id.to_string(),
-                blockvolume: BlockTarget {
-                    hosts: target.hosts.iter().map(ToString::to_string).collect(),
-                    iqn: target.iqn.clone(),
+                blockvolume: BlockVolumeTarget {
+                    hosts: block.target.hosts.iter().map(ToString::to_string).collect(),
+                    iqn: block.target.iqn.clone(),
                     lun: block.lun,
-                    username: target.username.clone(),
-                    password: target.password.expose().to_owned(),
+                    username: block.target.username.clone(),
+                    password: block.target.password.clone(),
                 },
-                cluster: cluster.unwrap_or_default(),
+                cluster: cluster.map(ToString::to_string).unwrap_or_default(),
                 blockhostingvolume: block.hosting.to_string(),
                 usablesize: number(block.usable),
             },
@@ -308,7 +300,8 @@ fn attributes(stored: &BTreeMap<String, String>) -> BTreeMap<String, AttributeEn
 fn pending_operations(snapshot: &Snapshot) -> BTreeMap<String, PendingOperationEntry> {
     let volumes = snapshot.volumes.iter().filter_map(|volume| volume.pending);
     let bricks = snapshot.bricks.iter().filter_map(|brick| brick.pending);
-    let marking: HashSet<OperationId> = volumes.chain(bricks).collect();
+    let blocks = snapshot.block_volumes.iter().filter_map(|block| block.pending);
+    let marking: HashSet<OperationId> = volumes.chain(bricks).chain(blocks).collect();
     let entry = |op: &crate::store::operations::OperationRow| {
         let entry = pending_entry(op)?;
         (entry.kind > 0 || marking.contains(&op.id)).then(|| (op.id.to_string(), entry))

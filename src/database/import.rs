@@ -11,9 +11,9 @@ use crate::{
         BlockVolumeEntry, BrickEntry, ClusterEntry, DeviceEntry, Dump, NodeEntry, VolumeEntry,
     },
     domain::{
-        BlockTarget, BrickId, BrickSize, ClonedLv, ClusterId, DeviceId, DeviceName, Gib, Hostname,
-        Kib, NodeId, Part, Password, SnapshotFactor, State, VolumeId, VolumeName, VolumeOption,
-        durability::Requested,
+        BlockTarget, BlockVolumeName, BrickId, BrickSize, ClonedLv, ClusterId, DeviceId,
+        DeviceName, Gib, Hostname, Kib, NodeId, Part, Restriction, SnapshotFactor, State, VolumeId,
+        VolumeName, VolumeOption, block::kept_back, durability::Requested,
     },
     node::names::BrickLv,
     store::{
@@ -69,15 +69,11 @@ pub fn import(mut dump: Dump) -> Result<Import, Problems> {
         nodes: reader.all("node", &dump.nodeentries, |_, id, e| Reader::node(&dump, id, e)),
         devices: reader.all("device", &dump.deviceentries, |_, id, e| Reader::device(&dump, id, e)),
         volumes: reader.all("volume", &dump.volumeentries, |_, id, e| Reader::volume(&dump, id, e)),
-        bricks: reader.all("brick", &dump.brickentries, |r, id, e| r.brick(&dump, id, e)),
+        hosting: reader.hosting(&dump),
         block_volumes: reader.all("block volume", &dump.blockvolumeentries, |_, id, e| {
             Reader::block_volume(&dump, id, e)
         }),
-        hostings: reader
-            .all("volume", &dump.volumeentries, |_, id, e| Reader::hosting(&dump, id, e))
-            .into_iter()
-            .flatten()
-            .collect(),
+        bricks: reader.all("brick", &dump.brickentries, |r, id, e| r.brick(&dump, id, e)),
         ..Snapshot::default()
     };
     reader.unique(&snapshot);
@@ -88,7 +84,14 @@ pub fn import(mut dump: Dump) -> Result<Import, Problems> {
     share_pools(&mut snapshot.bricks);
     arrange(&mut snapshot, &dump);
     let found = check(&dump);
-    let parts = [found.clusters, found.volumes, found.bricks, found.nodes, found.devices];
+    let parts = [
+        found.clusters,
+        found.volumes,
+        found.bricks,
+        found.nodes,
+        found.devices,
+        found.blockvolumes,
+    ];
     let mut notes: Vec<String> =
         parts.into_iter().filter_map(|part| part.inconsistencies).flatten().collect();
     notes.extend(reader.notes);
@@ -152,6 +155,12 @@ impl Reader {
             if key != "DB_GENERATION_ID" && !ATTRIBUTES.contains(&key.as_str()) {
                 self.problems.push(format!("attribute {key} is unknown: of a newer version?"));
             }
+        }
+        for (device, space) in dump.brickyard.iter().flat_map(|extension| &extension.debris) {
+            self.notes.push(format!(
+                "Device {device}: {space} KiB are taken by what is left of removed bricks; a resync \
+                 of the device finds out what of it is free"
+            ));
         }
         if let Some(extension) = &dump.brickyard
             && extension.version != EXTENSION
@@ -258,44 +267,44 @@ impl Reader {
         })
     }
 
-    /// What is free follows from what is kept back and from the block volumes (api.md 11.7).
-    fn hosting(dump: &Dump, id: &str, entry: &VolumeEntry) -> Entry<Option<(VolumeId, Hosting)>> {
-        let (info, figures) = (&entry.info, &entry.info.blockinfo);
-        if !info.block {
-            return Ok(None);
+    /// What hosting volumes keep back, after what Heketi does to figures of earlier versions.
+    fn hosting(&mut self, dump: &Dump) -> BTreeMap<VolumeId, Hosting> {
+        let mut all = BTreeMap::new();
+        for (id, entry) in dump.volumeentries.iter().filter(|(_, entry)| entry.info.block) {
+            let Ok(volume) = id.parse() else { continue };
+            match hosting(dump, entry) {
+                Ok(hosting) => drop(all.insert(volume, hosting)),
+                Err(why) => self.problems.push(format!("volume {id}: {why}")),
+            }
         }
-        let gib = |size: i64| u64::try_from(size).map(Gib).map_err(|_| format!("{size} GiB"));
-        let taken = figures.blockvolume.iter().filter_map(|id| dump.blockvolumeentries.get(id));
-        let hosting = Hosting {
-            size: gib(info.size)?,
-            reserved: gib(figures.reservedsize)?,
-            taken: gib(taken.map(|block| block.info.size).sum())?,
-            restriction: parsed("blockinfo.restriction", &figures.restriction)?,
-        };
-        Ok(Some((same_id(id, &info.id)?, hosting)))
+        all
     }
 
     fn block_volume(dump: &Dump, id: &str, entry: &BlockVolumeEntry) -> Entry<BlockVolume> {
-        let (info, target) = (&entry.info, &entry.info.blockvolume);
+        let info = &entry.info;
         known(&dump.volumeentries, "its hosting volume", &info.blockhostingvolume)?;
         unmarked(dump, &entry.pending.id)?;
-        let positive = |field: &str, number: i64| {
-            u64::try_from(number)
-                .ok()
-                .filter(|n| *n > 0)
-                .ok_or_else(|| format!("{field} {number} is below 1"))
-        };
-        let size = Gib(positive("size", info.size)?);
-        let usable = if info.usablesize == 0 { info.size } else { info.usablesize };
+        let host = &dump.volumeentries[&info.blockhostingvolume].info;
+        if !host.block {
+            return Err(format!("volume {} hosts no block volumes", host.id));
+        }
+        if !info.cluster.is_empty() && info.cluster != host.cluster {
+            let (own, other) = (&info.cluster, &host.cluster);
+            return Err(format!("cluster {own:?} is not that of its hosting volume, {other:?}"));
+        }
+        let size = gib("size", info.size)?;
+        let target = &info.blockvolume;
         let hosts = target.hosts.iter().map(|host| parsed("blockvolume.hosts", host));
         Ok(BlockVolume {
             id: same_id(id, &info.id)?,
             hosting: parsed("blockhostingvolume", &info.blockhostingvolume)?,
-            name: parsed("name", &info.name)?,
+            name: parsed::<BlockVolumeName>("name", &info.name)?,
             size,
-            usable: Gib(positive("usablesize", usable)?),
+            // Earlier versions did not tell it.
+            usable: if info.usablesize == 0 { size } else { gib("usablesize", info.usablesize)? },
             held: size,
-            ha_count: u64::try_from(info.hacount).unwrap_or_default(),
+            ha_count: u64::try_from(info.hacount)
+                .map_err(|_| format!("hacount {} is below 0", info.hacount))?,
             auth: info.auth,
             clusters: info
                 .clusters
@@ -306,7 +315,7 @@ impl Reader {
                 hosts: hosts.collect::<Entry<_>>()?,
                 iqn: target.iqn.clone(),
                 username: target.username.clone(),
-                password: Password::from(target.password.clone()),
+                password: target.password.clone(),
             },
             lun: target.lun,
             pending: None,
@@ -374,6 +383,14 @@ impl Reader {
                     .push(format!("volumes {other} and {id} of one cluster are both {name}"));
             }
         }
+        let mut blocks = BTreeMap::new();
+        for block in &snapshot.block_volumes {
+            if let Some(other) = blocks.insert((block.hosting, block.name.as_str()), block.id) {
+                let (id, name) = (block.id, &block.name);
+                self.problems
+                    .push(format!("block volumes {other} and {id} of one volume are both {name}"));
+            }
+        }
         let mut hosts = BTreeMap::<_, NodeId>::new();
         for (node, name) in
             snapshot.nodes.iter().filter_map(|node| Some((node.id, node.manage.first()?)))
@@ -387,6 +404,39 @@ impl Reader {
 
 /// A set, or a place in one, that only gluster knows: any number below 0.
 const UNKNOWN: i64 = -1;
+
+fn gib(field: &str, size: i64) -> Entry<Gib> {
+    let size = u64::try_from(size).ok().filter(|size| *size > 0).map(Gib);
+    size.ok_or_else(|| format!("{field} is below 1"))
+}
+
+/// The figures of a hosting volume (storage.md 6.7): those that do not add up lock it, and one of a
+/// version that kept nothing back does so now, if there is room for it.
+fn hosting(dump: &Dump, entry: &VolumeEntry) -> Entry<Hosting> {
+    let info = &entry.info;
+    let size = gib("size", info.size)?;
+    let block = &info.blockinfo;
+    let on_it = dump.blockvolumeentries.values().filter(|b| b.info.blockhostingvolume == info.id);
+    let taken: i64 = on_it.map(|b| b.info.size).fold(0, i64::saturating_add);
+    let number = |field: &str, size: i64| {
+        u64::try_from(size).map(Gib).map_err(|_| format!("{field} {size} is below 0"))
+    };
+    let mut reserved = number("blockinfo.reservedsize", block.reservedsize)?;
+    let free = number("blockinfo.freesize", block.freesize)?;
+    let taken = number("block volumes", taken)?;
+    let mut restriction: Restriction = parsed("blockinfo.restriction", &block.restriction)?;
+    let keep = kept_back(size);
+    if size != taken.plus(free).plus(reserved) {
+        restriction = Restriction::LockedByUpdate;
+    } else if reserved.0 == 0 && restriction != Restriction::LockedByUpdate {
+        if free >= keep {
+            reserved = keep;
+        } else {
+            restriction = Restriction::LockedByUpdate;
+        }
+    }
+    Ok(Hosting { size, reserved, taken, restriction })
+}
 
 fn same_id<T: FromStr<Err: Display>>(key: &str, id: &str) -> Entry<T> {
     if key != id {

@@ -1,7 +1,7 @@
 //! The nodes beside the database: what each has, and what does not agree.
 //!
 //! Nodes are asked side by side; one that does not answer is told in the report and keeps nobody
-//! waiting longer than [`PATIENCE`]. Nothing is changed, neither there nor here.
+//! waiting longer than two minutes. Nothing is changed, neither there nor here.
 mod compare;
 
 use crate::{

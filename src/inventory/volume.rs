@@ -5,10 +5,12 @@ use crate::{
         BlockInfo, Disperse, DurabilityRequest, GlusterfsMount, Mount, MountOptions, Replicate,
         Snapshot, VolumeInfo, VolumeList,
     },
-    domain::{Gib, VolumeId},
+    domain::{BlockVolumeId, Gib, VolumeId},
     error::Result,
     store::{
-        Store, block_hosting, block_volumes, bricks,
+        Store,
+        block_hosting::{self, Hosting},
+        block_volumes, bricks,
         nodes::{self, Node},
         volumes::{self, Volume},
     },
@@ -85,11 +87,16 @@ async fn block_info(db: &mut SqliteConnection, id: VolumeId) -> Result<BlockInfo
     let Some(hosting) = block_hosting::get(db, id).await? else {
         return Ok(BlockInfo::default());
     };
+    Ok(hosted(&hosting, block_volumes::ids_on(db, id).await?))
+}
+
+/// What a hosting volume hosts.
+pub(crate) fn hosted(hosting: &Hosting, on_it: Vec<BlockVolumeId>) -> BlockInfo {
     let number = |size: Gib| i64::try_from(size.0).unwrap_or(i64::MAX);
-    Ok(BlockInfo {
+    BlockInfo {
         freesize: number(hosting.free()),
         reservedsize: number(hosting.reserved),
-        blockvolume: block_volumes::ids_on(db, id).await?,
+        blockvolume: on_it,
         restriction: hosting.restriction.as_str().to_owned(),
-    })
+    }
 }

@@ -36,6 +36,11 @@ impl ExpandBlockVolume {
         Ok(Self { block, to: Gib(request.new_size.unsigned_abs()) })
     }
 
+    /// The size it is to have.
+    pub(super) fn to(&self) -> Gib {
+        self.to
+    }
+
     /// One that some hosts could not follow may be expanded to its own size once more.
     fn check(&self, block: &BlockVolume) -> Result<()> {
         let (to, now) = (self.to.0, block.size.0);

@@ -38,6 +38,10 @@ fn actions(record: &Record) -> Vec<PendingAction> {
         Any::ExpandVolume(expansion) if change == "Expand volume" => {
             i64::try_from(expansion.by().0).ok()
         }
+        // Not the increment here.
+        Any::ExpandBlockVolume(expansion) if change == "Expand block volume" => {
+            i64::try_from(expansion.to().0).ok()
+        }
         _ => None,
     };
     let action = |change: crate::api::operation::Change| {

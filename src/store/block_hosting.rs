@@ -53,15 +53,15 @@ pub async fn get(db: &mut SqliteConnection, id: VolumeId) -> Result<Option<Hosti
     found.as_ref().map(read).transpose()
 }
 
-/// The figures of all volumes that host block volumes, pending ones included.
+/// The figures of all hosting volumes by id, pending ones included.
 ///
 /// # Errors
 /// The database fails.
 pub async fn all(db: &mut SqliteConnection) -> Result<BTreeMap<VolumeId, Hosting>> {
     let rows = sqlx::query(
-        "SELECT id, size_gib, block_reserved_gib, block_restriction, \
-         (SELECT coalesce(sum(held_gib), 0) FROM block_volumes WHERE hosting = v.id) AS taken \
-         FROM volumes v WHERE block = 1",
+        "SELECT v.id, v.size_gib, v.block_reserved_gib, v.block_restriction, \
+         coalesce(sum(b.held_gib), 0) AS taken \
+         FROM volumes v LEFT JOIN block_volumes b ON b.hosting = v.id WHERE v.block = 1 GROUP BY v.id",
     )
     .fetch_all(db)
     .await?;

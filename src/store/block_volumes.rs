@@ -60,6 +60,15 @@ fn read(row: &SqliteRow) -> Result<BlockVolume> {
     })
 }
 
+/// All block volumes by id, pending ones included.
+///
+/// # Errors
+/// The database fails.
+pub async fn all(db: &mut SqliteConnection) -> Result<Vec<BlockVolume>> {
+    let rows = sqlx::query("SELECT * FROM block_volumes ORDER BY id").fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
 /// Adds a block volume; what it holds is not free on its hosting volume any more.
 ///
 /// # Errors
@@ -100,15 +109,6 @@ pub async fn get_settled(db: &mut SqliteConnection, id: BlockVolumeId) -> Result
         .fetch_optional(db)
         .await?;
     found.as_ref().map(read).transpose()?.ok_or_else(Error::id_not_found)
-}
-
-/// All block volumes by id, pending ones included.
-///
-/// # Errors
-/// The database fails.
-pub async fn all(db: &mut SqliteConnection) -> Result<Vec<BlockVolume>> {
-    let rows = sqlx::query("SELECT * FROM block_volumes ORDER BY id").fetch_all(db).await?;
-    rows.iter().map(read).collect()
 }
 
 /// Ids of all block volumes that are not being created or deleted, sorted.

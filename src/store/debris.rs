@@ -8,6 +8,7 @@ use crate::{
     error::Result,
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use std::collections::BTreeMap;
 
 /// The remains of a brick, with where its node is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,19 @@ fn read(row: &SqliteRow) -> Result<Debris> {
         host: row::parsed(row, "host")?,
         space: row::kib(row, "space")?,
     })
+}
+
+/// The space that is taken by what is left of bricks, on each device that has some.
+///
+/// # Errors
+/// The database fails.
+pub async fn space(db: &mut SqliteConnection) -> Result<BTreeMap<DeviceId, Kib>> {
+    let rows = sqlx::query(
+        "SELECT device, sum(pool_kib + metadata_kib) AS space FROM debris GROUP BY device",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|r| Ok((row::parsed(r, "device")?, row::kib(r, "space")?))).collect()
 }
 
 /// Remembers what may be left of a brick, and the space that `bricks::delete` left in use.

@@ -4,6 +4,7 @@ use super::{
     block_hosting::{self, Hosting},
     block_volumes::{self, BlockVolume},
     clusters::{self, Cluster},
+    debris,
     devices::{self, Device},
     nodes::{self, Node},
     operations::{self, OperationRow},
@@ -11,7 +12,7 @@ use super::{
     volumes::{self, Volume},
 };
 use crate::{
-    domain::{BrickId, BrickSize, ClonedLv, DeviceId, NodeId, OperationId, Part, VolumeId},
+    domain::{BrickId, BrickSize, ClonedLv, DeviceId, Kib, NodeId, OperationId, Part, VolumeId},
     error::Result,
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
@@ -30,10 +31,12 @@ pub struct Snapshot {
     pub volumes: Vec<Volume>,
     /// Bricks, pending ones included.
     pub bricks: Vec<StoredBrick>,
+    /// What hosting volumes have to give.
+    pub hosting: BTreeMap<VolumeId, Hosting>,
     /// Block volumes, pending ones included.
     pub block_volumes: Vec<BlockVolume>,
-    /// What volumes that host them have to give.
-    pub hostings: BTreeMap<VolumeId, Hosting>,
+    /// Space that is taken by what is left of bricks, by device.
+    pub debris: BTreeMap<DeviceId, Kib>,
     /// Operations that are not at rest.
     pub operations: Vec<OperationRow>,
     /// Facts about the database itself.
@@ -114,8 +117,9 @@ pub async fn take(mut tx: ReadTx) -> Result<Snapshot> {
         devices: devices::all(&mut tx).await?,
         volumes: volumes::all(&mut tx).await?,
         bricks: bricks(&mut tx).await?,
+        hosting: block_hosting::all(&mut tx).await?,
         block_volumes: block_volumes::all(&mut tx).await?,
-        hostings: block_hosting::all(&mut tx).await?,
+        debris: debris::space(&mut tx).await?,
         operations,
         attributes: attributes(&mut tx).await?,
     })
@@ -136,7 +140,7 @@ async fn attributes(db: &mut SqliteConnection) -> Result<BTreeMap<String, String
 }
 
 /// Fills an empty database. Operations are not taken over, and neither is what marks objects as
-/// theirs; the attributes stay those of the new database.
+/// theirs, nor what is left of bricks; the attributes stay those of the new database.
 ///
 /// # Errors
 /// The database fails, or is not empty.
@@ -153,14 +157,14 @@ pub async fn put(tx: &mut WriteTx, snapshot: &Snapshot) -> Result<()> {
     for volume in &snapshot.volumes {
         volumes::insert(tx, &Volume { pending: None, ..volume.clone() }).await?;
     }
-    for brick in &snapshot.bricks {
-        put_brick(tx, brick).await?;
-    }
-    for (volume, hosting) in &snapshot.hostings {
-        block_hosting::set(tx, *volume, hosting.reserved, hosting.restriction).await?;
+    for (id, hosting) in &snapshot.hosting {
+        block_hosting::set(tx, *id, hosting.reserved, hosting.restriction).await?;
     }
     for block in &snapshot.block_volumes {
         block_volumes::insert(tx, &BlockVolume { pending: None, ..block.clone() }).await?;
+    }
+    for brick in &snapshot.bricks {
+        put_brick(tx, brick).await?;
     }
     Ok(())
 }
