@@ -11,9 +11,7 @@ use crate::{
         node::Hostnames,
         volume::{BlockInfo, Mount, Snapshot as SnapshotRoom},
     },
-    domain::{
-        BlockVolumeId, ClusterId, DeviceId, Gib, Hostname, NodeId, OperationId, Part, VolumeId,
-    },
+    domain::{BlockVolumeId, ClusterId, DeviceId, Hostname, NodeId, OperationId, Part, VolumeId},
     inventory,
     operation::{adds_hardware, pending_entry},
     store::{
@@ -172,7 +170,7 @@ impl<'a> Index<'a> {
         let options: Vec<_> = volume.options.iter().map(ToString::to_string).collect();
         VolumeEntry {
             info: VolumeRecord {
-                size: i64::try_from(volume.size.0).unwrap_or(i64::MAX),
+                size: volume.size.to_number(),
                 clusters: volume.clusters.iter().map(ToString::to_string).collect(),
                 name: volume.name.to_string(),
                 durability: inventory::volume::durability(volume),
@@ -202,11 +200,10 @@ impl<'a> Index<'a> {
     }
 
     fn block_volume(&self, block: &BlockVolume) -> BlockVolumeEntry {
-        let number = |size: Gib| i64::try_from(size.0).unwrap_or(i64::MAX);
         let cluster = self.clusters.get(&block.hosting);
         BlockVolumeEntry {
             info: BlockVolumeRecord {
-                size: number(block.size),
+                size: block.size.to_number(),
                 clusters: block.clusters.iter().map(ToString::to_string).collect(),
                 name: block.name.to_string(),
                 hacount: i64::try_from(block.ha_count).unwrap_or(i64::MAX),
@@ -221,7 +218,7 @@ impl<'a> Index<'a> {
                 },
                 cluster: cluster.map(ToString::to_string).unwrap_or_default(),
                 blockhostingvolume: block.hosting.to_string(),
-                usablesize: number(block.usable),
+                usablesize: block.usable.to_number(),
             },
             pending: mark(block.pending),
         }

@@ -1,5 +1,5 @@
 //! Bricks: what one holds, how large it is, and what LVM says of the device under it.
-use super::Kib;
+use super::{BrickId, Kib};
 use serde::{Deserialize, Serialize};
 
 /// What a brick holds.
@@ -41,6 +41,12 @@ pub struct ClonedLv {
     pub pool: String,
     /// The directory that gluster uses.
     pub directory: String,
+}
+
+/// The thin pool of a brick: of its own name, or the one that it shares.
+#[must_use]
+pub fn pool_of(id: BrickId, cloned: Option<&ClonedLv>) -> String {
+    cloned.map_or_else(|| format!("tp_{id}"), |names| names.pool.clone())
 }
 
 /// What LVM knows of a device.

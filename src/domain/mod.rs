@@ -1,6 +1,7 @@
 //! The words of the field as types: ids, sizes, names, states. No I/O, no dependencies upwards.
 pub mod block;
 pub mod brick;
+pub mod database_volume;
 pub mod durability;
 pub mod id;
 pub mod name;

@@ -55,6 +55,11 @@ impl Gib {
     pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
+    /// The number that the API shows, whose sizes are signed; saturates.
+    #[must_use]
+    pub fn to_number(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
 }
 
 impl fmt::Display for Kib {

@@ -1,7 +1,7 @@
 //! Block volumes.
 use crate::{
     api::block_volume::{BlockVolumeInfo, BlockVolumeList, BlockVolumeTarget},
-    domain::{BlockVolumeId, Gib},
+    domain::BlockVolumeId,
     error::{Error, Result},
     store::{Store, block_volumes, volumes},
 };
@@ -24,7 +24,7 @@ pub async fn info(store: &Store, id: BlockVolumeId) -> Result<BlockVolumeInfo> {
     let block = block_volumes::get_settled(&mut tx, id).await?;
     let hosting = volumes::get(&mut tx, block.hosting).await?.ok_or_else(Error::id_not_found)?;
     Ok(BlockVolumeInfo {
-        size: number(block.size),
+        size: block.size.to_number(),
         name: block.name.to_string(),
         hacount: block.ha_count,
         id,
@@ -37,10 +37,6 @@ pub async fn info(store: &Store, id: BlockVolumeId) -> Result<BlockVolumeInfo> {
         },
         cluster: hosting.cluster,
         blockhostingvolume: hosting.id,
-        usablesize: number(block.usable),
+        usablesize: block.usable.to_number(),
     })
-}
-
-fn number(size: Gib) -> i64 {
-    i64::try_from(size.0).unwrap_or(i64::MAX)
 }

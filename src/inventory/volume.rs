@@ -5,7 +5,7 @@ use crate::{
         BlockInfo, Disperse, DurabilityRequest, GlusterfsMount, Mount, MountOptions, Replicate,
         Snapshot, VolumeInfo, VolumeList,
     },
-    domain::{BlockVolumeId, Gib, VolumeId},
+    domain::{BlockVolumeId, VolumeId},
     error::Result,
     store::{
         Store,
@@ -35,7 +35,7 @@ pub async fn info(store: &Store, id: VolumeId) -> Result<VolumeInfo> {
     let nodes = nodes::of_cluster(&mut tx, volume.cluster).await?;
     let bricks = bricks::of_volume(&mut tx, id).await?;
     Ok(VolumeInfo {
-        size: i64::try_from(volume.size.0).unwrap_or(i64::MAX),
+        size: volume.size.to_number(),
         name: volume.name.to_string(),
         durability: durability(&volume),
         gid: volume.gid,
@@ -92,10 +92,9 @@ async fn block_info(db: &mut SqliteConnection, id: VolumeId) -> Result<BlockInfo
 
 /// What a hosting volume hosts.
 pub(crate) fn hosted(hosting: &Hosting, on_it: Vec<BlockVolumeId>) -> BlockInfo {
-    let number = |size: Gib| i64::try_from(size.0).unwrap_or(i64::MAX);
     BlockInfo {
-        freesize: number(hosting.free()),
-        reservedsize: number(hosting.reserved),
+        freesize: hosting.free().to_number(),
+        reservedsize: hosting.reserved.to_number(),
         blockvolume: on_it,
         restriction: hosting.restriction.as_str().to_owned(),
     }

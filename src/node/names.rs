@@ -1,5 +1,5 @@
 //! How things are called on nodes: Heketi's names, so that its nodes are ours (storage.md 1.1).
-use crate::domain::{BrickId, ClonedLv, DeviceId};
+use crate::domain::{BrickId, ClonedLv, DeviceId, brick};
 use serde::{Deserialize, Serialize};
 
 /// Where every brick is mounted.
@@ -31,7 +31,7 @@ impl BrickLv {
     /// The thin pool's name.
     #[must_use]
     pub fn pool(&self) -> String {
-        self.cloned.as_ref().map_or_else(|| format!("tp_{}", self.id), |made| made.pool.clone())
+        brick::pool_of(self.id, self.cloned.as_ref())
     }
     /// The block device to format and mount. Ids hold no dash, so none needs to be doubled.
     #[must_use]

@@ -2,7 +2,10 @@
 use super::{clean_up::Site, print};
 use crate::{
     database,
-    domain::{Hostname, VolumeName},
+    domain::{
+        Hostname, VolumeName,
+        database_volume::{LEVEL, NAME, OPTIONS},
+    },
     node::{Nodes, Script, gluster},
     serve,
     store::{Store, volumes::Volume},
@@ -17,24 +20,9 @@ pub struct UpdateDbvol {
     #[command(flatten)]
     site: Site,
     /// The volume, when it has another name
-    #[arg(long, value_name = "NAME", default_value = "heketidbstorage")]
+    #[arg(long, value_name = "NAME", default_value = NAME)]
     force_volume_name: VolumeName,
 }
-
-/// Tells which of these options a volume has got (storage.md 6.10).
-const LEVEL: &str = "user.heketi.dbstoragelevel";
-/// What a database needs of a volume: nothing is cached, since another node may go on with it.
-const OPTIONS: [&str; 9] = [
-    "performance.stat-prefetch off",
-    "performance.write-behind off",
-    "performance.open-behind off",
-    "performance.quick-read off",
-    "performance.strict-o-direct on",
-    "performance.read-ahead off",
-    "performance.io-cache off",
-    "performance.readdir-ahead off",
-    "user.heketi.dbstoragelevel 1",
-];
 
 impl UpdateDbvol {
     pub(super) async fn run(self) -> Result<()> {

@@ -6,7 +6,7 @@ use super::{
     step::{DestroyVolume, InspectVolume, Step},
 };
 use crate::{
-    domain::VolumeId,
+    domain::{VolumeId, database_volume},
     error::{Error, Result},
     store::{WriteTx, block_hosting, bricks, volumes},
 };
@@ -17,9 +17,6 @@ use serde::{Deserialize, Serialize};
 pub struct DeleteVolume {
     volume: VolumeId,
 }
-
-/// The volume that holds Heketi's database in many installations.
-const DATABASE_VOLUME: &str = "heketidbstorage";
 
 impl DeleteVolume {
     /// The volume of this id is to go.
@@ -46,7 +43,7 @@ impl Operation for DeleteVolume {
     /// Everything that would refuse is asked before the first step that cannot be taken back.
     async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
         let volume = volumes::get_settled(tx, self.volume).await?;
-        if volume.name.as_str() == DATABASE_VOLUME {
+        if volume.name.as_str() == database_volume::NAME {
             let text = "Cannot delete volume containing the Heketi database";
             return Err(Error::Conflict(text.into()));
         }

@@ -3,6 +3,7 @@ use super::{WriteTx, row};
 use crate::{
     domain::{
         BrickId, BrickSize, ClonedLv, DeviceId, Hostname, Kib, NodeId, OperationId, Part, VolumeId,
+        brick::pool_of,
     },
     error::Result,
 };
@@ -83,10 +84,27 @@ macro_rules! select {
     };
 }
 
-fn read(row: &SqliteRow) -> Result<Brick> {
-    let part: String = row.try_get("part")?;
-    let path: String = row.try_get("path")?;
+/// Of a row with the columns of `bricks`.
+pub(super) fn size(row: &SqliteRow) -> Result<BrickSize> {
+    Ok(BrickSize {
+        brick: row::kib(row, "size_kib")?,
+        pool: row::kib(row, "pool_kib")?,
+        metadata: row::kib(row, "metadata_kib")?,
+    })
+}
+/// The same.
+pub(super) fn part(row: &SqliteRow) -> Result<Part> {
+    let word: String = row.try_get("part")?;
+    Ok(if word == "arbiter" { Part::Arbiter } else { Part::Data })
+}
+/// The same.
+pub(super) fn names(row: &SqliteRow) -> Result<Option<ClonedLv>> {
     let (lv, pool): (Option<String>, Option<String>) = (row.try_get("lv")?, row.try_get("pool")?);
+    let directory = row.try_get("path")?;
+    Ok(lv.zip(pool).map(|(lv, pool)| ClonedLv { lv, pool, directory }))
+}
+
+fn read(row: &SqliteRow) -> Result<Brick> {
     Ok(Brick {
         id: row::parsed(row, "id")?,
         volume: row::parsed(row, "volume")?,
@@ -94,18 +112,14 @@ fn read(row: &SqliteRow) -> Result<Brick> {
         node: row::parsed(row, "node")?,
         host: row::parsed(row, "host")?,
         peer: row::parsed(row, "peer")?,
-        size: BrickSize {
-            brick: row::kib(row, "size_kib")?,
-            pool: row::kib(row, "pool_kib")?,
-            metadata: row::kib(row, "metadata_kib")?,
-        },
-        part: if part == "arbiter" { Part::Arbiter } else { Part::Data },
+        size: size(row)?,
+        part: part(row)?,
         set_index: row.try_get("set_index")?,
         position: row.try_get("position")?,
         pending: row::parsed_opt(row, "pending_op")?,
         replaces: row::parsed_opt(row, "replaces")?,
-        cloned: lv.zip(pool).map(|(lv, pool)| ClonedLv { lv, pool, directory: path.clone() }),
-        path,
+        cloned: names(row)?,
+        path: row.try_get("path")?,
     })
 }
 
@@ -114,6 +128,17 @@ fn read(row: &SqliteRow) -> Result<Brick> {
 /// # Errors
 /// The database fails.
 pub async fn insert(tx: &mut WriteTx, brick: &NewBrick) -> Result<()> {
+    insert_row(tx, brick).await?;
+    sqlx::query("UPDATE devices SET used_kib = used_kib + ? WHERE id = ?")
+        .bind(row::integer(brick.size.total().0))
+        .bind(brick.device.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The same for a brick whose space is accounted for already.
+pub(super) async fn insert_row(tx: &mut WriteTx, brick: &NewBrick) -> Result<()> {
     sqlx::query(
         "INSERT INTO bricks (id, volume, device, path, size_kib, pool_kib, metadata_kib, part, \
          set_index, position, pending_op, lv, pool) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -143,11 +168,6 @@ pub async fn insert(tx: &mut WriteTx, brick: &NewBrick) -> Result<()> {
             .execute(&mut **tx)
             .await?;
     }
-    sqlx::query("UPDATE devices SET used_kib = used_kib + ? WHERE id = ?")
-        .bind(row::integer(brick.size.total().0))
-        .bind(brick.device.to_string())
-        .execute(&mut **tx)
-        .await?;
     Ok(())
 }
 
@@ -199,14 +219,12 @@ pub async fn delete(tx: &mut WriteTx, brick: &Brick, reclaimed: bool) -> Result<
 /// # Errors
 /// The database fails.
 pub async fn pool_mates(db: &mut SqliteConnection, brick: &Brick) -> Result<Vec<Brick>> {
-    let own = format!("tp_{}", brick.id);
-    let pool = brick.cloned.as_ref().map_or(own.as_str(), |made| &made.pool);
     let rows = sqlx::query(select!(
         "WHERE b.device = ? AND b.id <> ? AND coalesce(b.pool, 'tp_' || b.id) = ? ORDER BY b.id"
     ))
     .bind(brick.device.to_string())
     .bind(brick.id.to_string())
-    .bind(pool)
+    .bind(pool_of(brick.id, brick.cloned.as_ref()))
     .fetch_all(db)
     .await?;
     rows.iter().map(read).collect()

@@ -3,6 +3,7 @@ use super::{
     ReadTx, WriteTx,
     block_hosting::{self, Hosting},
     block_volumes::{self, BlockVolume},
+    bricks::{self, NewBrick},
     clusters::{self, Cluster},
     debris,
     devices::{self, Device},
@@ -12,7 +13,9 @@ use super::{
     volumes::{self, Volume},
 };
 use crate::{
-    domain::{BrickId, BrickSize, ClonedLv, DeviceId, Kib, NodeId, OperationId, Part, VolumeId},
+    domain::{
+        BrickId, BrickSize, ClonedLv, DeviceId, Kib, NodeId, OperationId, Part, VolumeId, brick,
+    },
     error::Result,
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
@@ -74,27 +77,20 @@ impl StoredBrick {
     /// The thin pool that it lies in.
     #[must_use]
     pub fn pool(&self) -> String {
-        self.cloned.as_ref().map_or_else(|| format!("tp_{}", self.id), |names| names.pool.clone())
+        brick::pool_of(self.id, self.cloned.as_ref())
     }
 }
 
-fn brick(row: &SqliteRow) -> Result<StoredBrick> {
-    let part: String = row.try_get("part")?;
-    let path: String = row.try_get("path")?;
-    let (lv, pool): (Option<String>, Option<String>) = (row.try_get("lv")?, row.try_get("pool")?);
+fn read(row: &SqliteRow) -> Result<StoredBrick> {
     Ok(StoredBrick {
         id: row::parsed(row, "id")?,
         volume: row::parsed(row, "volume")?,
         device: row::parsed(row, "device")?,
         node: row::parsed(row, "node")?,
-        size: BrickSize {
-            brick: row::kib(row, "size_kib")?,
-            pool: row::kib(row, "pool_kib")?,
-            metadata: row::kib(row, "metadata_kib")?,
-        },
-        part: if part == "arbiter" { Part::Arbiter } else { Part::Data },
-        cloned: lv.zip(pool).map(|(lv, pool)| ClonedLv { lv, pool, directory: path.clone() }),
-        path,
+        size: bricks::size(row)?,
+        part: bricks::part(row)?,
+        cloned: bricks::names(row)?,
+        path: row.try_get("path")?,
         set_index: row.try_get("set_index")?,
         position: row.try_get("position")?,
         pending: row::parsed_opt(row, "pending_op")?,
@@ -116,7 +112,7 @@ pub async fn take(mut tx: ReadTx) -> Result<Snapshot> {
         nodes: nodes::all(&mut tx).await?,
         devices: devices::all(&mut tx).await?,
         volumes: volumes::all(&mut tx).await?,
-        bricks: bricks(&mut tx).await?,
+        bricks: stored(&mut tx).await?,
         hosting: block_hosting::all(&mut tx).await?,
         block_volumes: block_volumes::all(&mut tx).await?,
         debris: debris::space(&mut tx).await?,
@@ -125,13 +121,13 @@ pub async fn take(mut tx: ReadTx) -> Result<Snapshot> {
     })
 }
 
-async fn bricks(db: &mut SqliteConnection) -> Result<Vec<StoredBrick>> {
+async fn stored(db: &mut SqliteConnection) -> Result<Vec<StoredBrick>> {
     let rows = sqlx::query(
         "SELECT b.*, d.node FROM bricks b JOIN devices d ON d.id = b.device ORDER BY b.id",
     )
     .fetch_all(db)
     .await?;
-    rows.iter().map(brick).collect()
+    rows.iter().map(read).collect()
 }
 
 async fn attributes(db: &mut SqliteConnection) -> Result<BTreeMap<String, String>> {
@@ -164,33 +160,26 @@ pub async fn put(tx: &mut WriteTx, snapshot: &Snapshot) -> Result<()> {
         block_volumes::insert(tx, &BlockVolume { pending: None, ..block.clone() }).await?;
     }
     for brick in &snapshot.bricks {
-        put_brick(tx, brick).await?;
+        bricks::insert_row(tx, &brick.at_rest()).await?;
     }
     Ok(())
 }
 
-/// Unlike that of a new brick its space is accounted for already.
-async fn put_brick(tx: &mut WriteTx, brick: &StoredBrick) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO bricks (id, volume, device, path, size_kib, pool_kib, metadata_kib, part, \
-         set_index, position, lv, pool) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(brick.id.to_string())
-    .bind(brick.volume.to_string())
-    .bind(brick.device.to_string())
-    .bind(&brick.path)
-    .bind(row::integer(brick.size.brick.0))
-    .bind(row::integer(brick.size.pool.0))
-    .bind(row::integer(brick.size.metadata.0))
-    .bind(match brick.part {
-        Part::Data => "data",
-        Part::Arbiter => "arbiter",
-    })
-    .bind(brick.set_index)
-    .bind(brick.position)
-    .bind(brick.cloned.as_ref().map(|names| &names.lv))
-    .bind(brick.cloned.as_ref().map(|names| &names.pool))
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+impl StoredBrick {
+    /// Its row in another database, where no operation has it.
+    fn at_rest(&self) -> NewBrick {
+        NewBrick {
+            id: self.id,
+            volume: self.volume,
+            device: self.device,
+            path: self.path.clone(),
+            size: self.size,
+            part: self.part,
+            set_index: self.set_index,
+            position: self.position,
+            cloned: self.cloned.clone(),
+            pending: None,
+            replaces: None,
+        }
+    }
 }

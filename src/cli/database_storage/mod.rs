@@ -10,9 +10,12 @@
 mod objects;
 
 use super::{Session, client::NOTHING};
-use crate::api::{
-    cluster::ClusterInfo,
-    volume::{DurabilityRequest, Replicate, VolumeCreateRequest, VolumeInfo},
+use crate::{
+    api::{
+        cluster::ClusterInfo,
+        volume::{DurabilityRequest, Replicate, VolumeCreateRequest, VolumeInfo},
+    },
+    domain::database_volume::{LEVEL, NAME, OPTIONS},
 };
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -20,27 +23,10 @@ use objects::{Copy, list};
 use reqwest::Method;
 use std::{fs::File, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
-/// The name by which servers and people know the volume.
-const VOLUME: &str = "heketidbstorage";
 /// GiB, the same for everybody.
 const SIZE: i64 = 2;
 /// Kubernetes refuses Secrets that hold more, bytes.
 const SECRET_LIMIT: usize = 1 << 20;
-/// What makes gluster safe for a database: nothing is cached or written later (storage.md 6.10).
-const OPTIONS: [&str; 9] = [
-    "performance.stat-prefetch off",
-    "performance.write-behind off",
-    "performance.open-behind off",
-    "performance.quick-read off",
-    "performance.strict-o-direct on",
-    "performance.read-ahead off",
-    "performance.io-cache off",
-    "performance.readdir-ahead off",
-    "user.heketi.dbstoragelevel 1",
-];
-/// Marks a volume whose options somebody chose, so that nobody "repairs" them.
-const CUSTOM_LEVEL: &str = "user.heketi.dbstoragelevel custom";
-
 #[derive(Args)]
 pub(super) struct SetUp {
     /// File to write the Kubernetes objects to
@@ -89,7 +75,7 @@ fn request(wanted: &SetUp) -> Result<VolumeCreateRequest> {
     };
     Ok(VolumeCreateRequest {
         size: SIZE,
-        name: VOLUME.to_owned(),
+        name: NAME.to_owned(),
         durability: DurabilityRequest {
             kind: wanted.durability.clone(),
             replicate: Replicate { replica },
@@ -109,7 +95,8 @@ fn options(instead: &[String], besides: &[String]) -> Vec<String> {
     if options.is_empty() {
         options.extend(OPTIONS.map(str::to_owned));
     } else {
-        options.push(CUSTOM_LEVEL.to_owned());
+        // So that nobody "repairs" what somebody chose.
+        options.push(format!("{LEVEL} custom"));
     }
     let besides: Vec<String> = given(besides);
     options.extend(besides);
@@ -122,8 +109,8 @@ async fn refuse_a_second(session: &Session<'_>) -> Result<()> {
         for id in volumes {
             let path = format!("/volumes/{id}");
             let found: Option<VolumeInfo> = session.client.get_if_there(&path).await?;
-            if found.is_some_and(|volume| volume.name == VOLUME) {
-                bail!("Volume {VOLUME} already exists");
+            if found.is_some_and(|volume| volume.name == NAME) {
+                bail!("Volume {NAME} already exists");
             }
         }
     }

@@ -1,13 +1,14 @@
 //! Growing a volume by brick sets, and spreading its data over them.
 use super::{
-    BrickPlace, Effect, Output, Place, Pool, Result, Way, after_start, delete_volume::state,
-    nothing_came_of_it, session::bad_answer,
+    BrickPlace, Effect, Output, Place, Pool, Result, Way, after_start,
+    delete_volume::{state, state_on},
+    nothing_came_of_it,
 };
 use crate::{
     domain::{Durability, VolumeId, VolumeName},
     node::{
-        Lane, NodeError, Nodes, Script,
-        gluster::{self, BrickAddress, VolumeState},
+        NodeError, Nodes, Script,
+        gluster::{self, BrickAddress},
         mount,
     },
 };
@@ -33,27 +34,17 @@ impl AddBricks {
     /// A brick that was ever started is left alone, and one that its own node's glusterd has.
     async fn renew_directories(&self, nodes: &Nodes, missing: &[BrickAddress]) -> Result<()> {
         for (address, place) in self.bricks.iter().zip(&self.places) {
-            if !missing.contains(address) || self.is_known(nodes, address, place).await? {
+            if !missing.contains(address) {
+                continue;
+            }
+            let found = state_on(nodes, &place.host, &self.name).await?;
+            if found.is_some_and(|found| found.has(address)) {
                 continue;
             }
             let script = mount::renew_directory(place.lock(), &place.lv);
             nodes.run(&place.host, &script).await?;
         }
         Ok(())
-    }
-
-    async fn is_known(
-        &self,
-        nodes: &Nodes,
-        address: &BrickAddress,
-        place: &BrickPlace,
-    ) -> Result<bool> {
-        let script = gluster::info(Script::reading(), nodes.tools(), &self.name);
-        let ran = nodes.run(&place.host, &script.lane(Lane::Pool)).await?;
-        let question = format!("gluster volume info {}", self.name);
-        let found = VolumeState::read(&ran.into_iter().next().unwrap_or_default())
-            .map_err(|why| bad_answer(&place.host, &question, &why))?;
-        Ok(found.is_some_and(|found| found.has(address)))
     }
 }
 

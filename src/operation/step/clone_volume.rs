@@ -89,17 +89,24 @@ impl CloneVolume {
         Ok(state(nodes, &self.pool, &self.name).await?.filter(|found| self.is(found)))
     }
 
+    /// How the names of the clone's thin volumes begin, and where its bricks lie.
+    fn layout(&self, found: &VolumeState) -> Result<(String, Vec<BrickAddress>)> {
+        let sources: Vec<_> = self.bricks.iter().map(|brick| brick.address.clone()).collect();
+        let read = clone::lv_prefix(found)
+            .and_then(|begin| Ok((begin, clone::directories(found, &sources)?)));
+        let (begin, directories) = read.map_err(|why| self.bad_answer(&why))?;
+        let lies = |(source, path)| BrickAddress { path, ..source };
+        Ok((begin, sources.into_iter().zip(directories).map(lies).collect()))
+    }
+
     /// What the clone's bricks are called on their nodes.
     async fn names(&self, nodes: &Nodes, found: &VolumeState) -> Result<Vec<ClonedLv>> {
-        let sources: Vec<_> = self.bricks.iter().map(|brick| brick.address.clone()).collect();
-        let directories =
-            clone::directories(found, &sources).map_err(|why| self.bad_answer(&why))?;
-        let begin = clone::lv_prefix(found).map_err(|why| self.bad_answer(&why))?;
-        let named = self.bricks.iter().zip(directories).map(async |(brick, directory)| {
+        let (begin, addresses) = self.layout(found)?;
+        let named = self.bricks.iter().zip(addresses).map(async |(brick, address)| {
             let lvs = brick.find(nodes, &begin).await?;
             let pool = brick.place.lv.pool();
             match <[String; 1]>::try_from(lvs) {
-                Ok([lv]) => Ok(ClonedLv { lv, pool, directory }),
+                Ok([lv]) => Ok(ClonedLv { lv, pool, directory: address.path }),
                 Err(lvs) => Err(NodeError::Nonsense {
                     host: brick.place.host.clone(),
                     command: "lvs".into(),
@@ -116,18 +123,10 @@ impl CloneVolume {
             let stop = self.wanted().stop(self.lock(), nodes.tools());
             self.pool.change(nodes, &stop).await?;
         }
-        let sources: Vec<_> = self.bricks.iter().map(|brick| brick.address.clone()).collect();
-        let directories =
-            clone::directories(found, &sources).map_err(|why| self.bad_answer(&why))?;
-        let begin = clone::lv_prefix(found).map_err(|why| self.bad_answer(&why))?;
-        let bricks: Vec<_> = sources
-            .into_iter()
-            .zip(&directories)
-            .map(|(source, path)| BrickAddress { path: path.clone(), ..source })
-            .collect();
-        let removed = self.bricks.iter().zip(directories).map(async |(brick, directory)| {
+        let (begin, bricks) = self.layout(found)?;
+        let removed = self.bricks.iter().zip(&bricks).map(async |(brick, address)| {
             for lv in brick.find(nodes, &begin).await? {
-                brick.remove(nodes, lv, directory.clone()).await?;
+                brick.remove(nodes, lv, address.path.clone()).await?;
             }
             Ok(())
         });

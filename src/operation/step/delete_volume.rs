@@ -88,8 +88,26 @@ pub(super) async fn state(
 ) -> Result<Option<VolumeState>> {
     let script = gluster::info(Script::reading(), nodes.tools(), name);
     let (host, ran) = pool.ask(nodes, &script).await?;
-    VolumeState::read(&ran.into_iter().next().unwrap_or_default())
-        .map_err(|why| bad_answer(&host, &format!("gluster volume info {name}"), &why))
+    read(&host, name, &ran)
+}
+
+/// The same as this node's own glusterd sees it, which may differ from its peers.
+pub(super) async fn state_on(
+    nodes: &Nodes,
+    host: &Hostname,
+    name: &VolumeName,
+) -> Result<Option<VolumeState>> {
+    let script = gluster::info(Script::reading(), nodes.tools(), name).lane(Lane::Pool);
+    read(host, name, &nodes.run(host, &script).await?)
+}
+
+fn read(host: &Hostname, name: &VolumeName, ran: &[Ran]) -> Result<Option<VolumeState>> {
+    let answer = ran.first().cloned().unwrap_or_default();
+    VolumeState::read(&answer).map_err(|why| bad_answer(host, &question(name), &why))
+}
+
+fn question(name: &VolumeName) -> String {
+    format!("gluster volume info {name}")
 }
 
 /// Whether a node that cannot be reached keeps a deletion from being final.
@@ -197,7 +215,10 @@ impl Target<'_> {
             match nodes.run(host, &script).await {
                 Err(error) if error.is_unreachable() && absent == Absent::IsPassedOver => Ok(None),
                 Err(error) if nodes.is_lost(host, &error) => Ok(None),
-                other => self.read(host, other?),
+                other => {
+                    let found = read(host, self.name, &other?)?;
+                    Ok(found.filter(|found| self.is(found)).map(|_| host.clone()))
+                }
             }
         });
         let mut remembers = None;
@@ -207,18 +228,8 @@ impl Target<'_> {
         Ok(remembers)
     }
 
-    fn read(&self, host: &Hostname, ran: Vec<Ran>) -> Result<Option<Hostname>> {
-        let found = VolumeState::read(&ran.into_iter().next().unwrap_or_default())
-            .map_err(|why| bad_answer(host, &self.question(), &why))?;
-        Ok(found.filter(|found| self.is(found)).map(|_| host.clone()))
-    }
-
     fn not_forgotten(&self, host: Hostname) -> NodeError {
         let why = "glusterd still has the volume, which was deleted in its pool: see its log";
-        NodeError::Nonsense { host, command: self.question(), why: why.into() }
-    }
-
-    fn question(&self) -> String {
-        format!("gluster volume info {}", self.name)
+        NodeError::Nonsense { host, command: question(self.name), why: why.into() }
     }
 }
