@@ -39,7 +39,11 @@ pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -
     // First of all: a signal that comes while the server is still starting ends it in order.
     let stop = until_told()?;
     let certificate = config.tls.clone().map(Certificate::open).transpose().context("TLS")?;
-    let app = build(&config, logging, remote(&config)?).await?;
+    let app = tokio::select! {
+        app = build(&config, logging, remote(&config)?) => app?,
+        // What is to be read may be waited for.
+        () = stop.cancelled(), if config.read_only => return Ok(()),
+    };
     let listener = listener(listen, config.port).await?;
     let address = listener.local_addr()?;
     let protocol = if certificate.is_some() { "https" } else { "http" };
@@ -124,7 +128,11 @@ pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -
             None
         }
     };
-    let store = Store::open(&config.database).await?;
+    let store = if config.read_only {
+        Store::open_read_only(&config.database).await?
+    } else {
+        Store::open(&config.database).await?
+    };
     if let Some(why) = store.barred() {
         tracing::error!(why, "the database is read-only: every change will be refused");
     }

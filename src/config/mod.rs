@@ -35,6 +35,8 @@ pub struct Config {
     pub mode: Mode,
     /// The SQLite file.
     pub database: PathBuf,
+    /// The SQLite file is only read.
+    pub read_only: bool,
     /// Heketi's database, if one is there that was not taken over.
     pub heketi_database: Option<PathBuf>,
     /// How nodes are reached.
@@ -137,7 +139,7 @@ impl Config {
     }
 
     fn of(file: &File, env: &Environment<'_>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let ignored = not_yet(file, env)?;
+        let ignored = ignored(file, env);
         let mode = env.text("HEKETI_DEFAULT_STATE").unwrap_or_else(|| file.default_state.clone());
         let (database, heketi_database) = database::database(file, env, overrides);
         let tools = nodes::tools(file, env)?;
@@ -153,6 +155,7 @@ impl Config {
                 })?,
             },
             database,
+            read_only: file.glusterfs.db_read_only,
             heketi_database,
             executor: nodes::executor(file, env, overrides)?,
             tools,
@@ -164,9 +167,8 @@ impl Config {
     }
 }
 
-/// Settings of things that are not built yet: refused where ignoring them would be dangerous,
-/// told otherwise.
-fn not_yet(file: &File, env: &Environment<'_>) -> Result<Vec<String>, ConfigError> {
+/// Settings without effect, in words for the log.
+fn ignored(file: &File, env: &Environment<'_>) -> Vec<String> {
     let mut ignored = vec![];
     if file.backup_db_to_kube_secret || env.is_set("HEKETI_BACKUP_DB_TO_KUBE_SECRET") {
         ignored.push(
@@ -176,11 +178,7 @@ fn not_yet(file: &File, env: &Environment<'_>) -> Result<Vec<String>, ConfigErro
     if file.profiling || env.is_set("HEKETI_PROFILING") {
         ignored.push("profiling: Go's profiles do not exist here".into());
     }
-    if file.glusterfs.db_read_only {
-        let why = "is not offered; use \"default_state\": \"read-only\"".into();
-        return Err(ConfigError::Value { key: "glusterfs.db_read_only", why });
-    }
-    Ok(ignored)
+    ignored
 }
 
 fn port(file: &File, env: &Environment<'_>) -> Result<u16, ConfigError> {

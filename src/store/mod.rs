@@ -15,6 +15,7 @@ pub mod devices;
 pub mod nodes;
 mod open;
 pub mod operations;
+mod read_only;
 mod row;
 pub mod snapshot;
 mod sqlite;

@@ -14,9 +14,9 @@ use std::{
 use tempfile::TempDir;
 
 /// In a burst many wait for their turn to write: that is no news for an administrator.
-const SLOW: Duration = Duration::from_secs(30);
+pub(super) const SLOW: Duration = Duration::from_secs(30);
 /// Connections for reading.
-const READERS: u32 = 4;
+pub(super) const READERS: u32 = 4;
 
 /// Keeps servers, and whoever else asks for it, away from a database, until it is dropped.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ impl Lock {
 pub(super) enum Guard {
     /// Nobody else writes.
     Lock { _held: File },
-    /// What is read is a copy: the folder of the database cannot be written, not even locked.
-    Copy { _folder: TempDir },
+    /// What is read is a copy, of a file that nobody writes, or that cannot even be locked.
+    Copy { _folder: TempDir, _held: Option<File> },
 }
 
 /// The database cannot be used.
@@ -48,6 +48,9 @@ pub enum OpenError {
     /// Two servers on one file would not know of each other.
     #[error("{0} is in use by another server: its lock file is held")]
     Locked(PathBuf),
+    /// It is only to be read, and is not there.
+    #[error("{0} is not there; a database that is only to be read is not made")]
+    Missing(PathBuf),
     /// The folder or the lock file cannot be written.
     #[error("{path}: {why}")]
     Io {
@@ -107,7 +110,7 @@ impl Store {
         let lock = match lock(path) {
             Ok(lock) => lock,
             Err(OpenError::Io { why, .. }) if cannot_write(&why) && path.exists() => {
-                return Self::open_copy(path, &why.to_string()).await;
+                return Self::open_copy(path, &unwritable(path, &why), None).await;
             }
             Err(error) => return Err(error),
         };
@@ -120,7 +123,7 @@ impl Store {
             Err(error)
                 if sqlite::code(&error).is_some_and(sqlite::is_about_writing) && path.exists() =>
             {
-                return Self::open_copy(path, &error.to_string()).await;
+                return Self::open_copy(path, &unwritable(path, &error), None).await;
             }
             Err(error) => return Err(failed(error)),
         };
@@ -128,7 +131,7 @@ impl Store {
             None => match migrate(path, &write).await {
                 Ok(barred) => barred,
                 Err(OpenError::Migrate { why, .. }) if needs_to_write(&why) => {
-                    return Self::open_copy(path, &why.to_string()).await;
+                    return Self::open_copy(path, &unwritable(path, &why), None).await;
                 }
                 Err(error) => return Err(error),
             },
@@ -143,37 +146,14 @@ impl Store {
         let barred = barred.map(Arc::from);
         Ok(Self { write, read, witness, barred, epoch, _guard: guard })
     }
-
-    /// A database that cannot be written is read from a copy: `SQLite` itself wants to write beside
-    /// a file that it reads.
-    async fn open_copy(path: &Path, why: &str) -> Result<Self, OpenError> {
-        let io = |why| OpenError::Io { path: path.into(), why };
-        let failed = |why| OpenError::Sqlite { path: path.into(), why };
-        let folder = tempfile::tempdir().map_err(io)?;
-        let copy = folder.path().join("brickyard.db");
-        std::fs::copy(path, &copy).map_err(io)?;
-        // What is not in the main file yet, or is to be taken back from it.
-        for beside in ["wal", "journal"] {
-            let log = |path: &Path| PathBuf::from(format!("{}-{beside}", path.display()));
-            if log(path).exists() {
-                std::fs::copy(log(path), log(&copy)).map_err(io)?;
-            }
-        }
-        let many = SqlitePoolOptions::new().max_connections(READERS).acquire_slow_threshold(SLOW);
-        // Read only by our own rule; the copy itself is brought up to date.
-        let read = many.connect_with(options(&copy)).await.map_err(failed)?;
-        let old = damage(&read).await.map_err(failed)?;
-        if old.is_none() {
-            migrate(&copy, &read).await?;
-        }
-        let barred = format!("{} cannot be written ({why})", path.display());
-        let barred = Some(old.unwrap_or(barred).into());
-        let guard = Arc::new(Guard::Copy { _folder: folder });
-        Ok(Self { write: read.clone(), read, witness: None, barred, epoch: 0, _guard: guard })
-    }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+/// Why nothing is written, in words for every request that would.
+fn unwritable(path: &Path, why: &dyn std::fmt::Display) -> String {
+    format!("{} cannot be written ({why})", path.display())
+}
+
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         // An intent that a power cut can lose is no intent.
@@ -185,12 +165,15 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Brings the tables up to date; why nothing can be written, if that is so and they are up to date.
-async fn migrate(path: &Path, database: &SqlitePool) -> Result<Option<String>, OpenError> {
+pub(super) async fn migrate(
+    path: &Path,
+    database: &SqlitePool,
+) -> Result<Option<String>, OpenError> {
     let migrations = sqlx::migrate!();
     match migrations.run(database).await {
         Ok(()) => Ok(None),
         Err(why) if needs_to_write(&why) && is_current(database).await => {
-            Ok(Some(format!("{} cannot be written ({why})", path.display())))
+            Ok(Some(unwritable(path, &why)))
         }
         Err(why) => Err(OpenError::Migrate { path: path.into(), why }),
     }
@@ -209,7 +192,7 @@ async fn next_epoch(
     match raised {
         Ok(number) => Ok((number.unsigned_abs(), None)),
         Err(error) if sqlite::code(&error).is_some_and(sqlite::is_about_writing) => {
-            Ok((0, Some(format!("{} cannot be written ({error})", path.display()))))
+            Ok((0, Some(unwritable(path, &error))))
         }
         Err(error) => Err(error),
     }
@@ -234,7 +217,7 @@ fn advised(error: &sqlx::Error) -> String {
 }
 
 /// What is wrong with the file, in SQLite's words and ours, if anything is.
-async fn damage(database: &SqlitePool) -> Result<Option<String>, sqlx::Error> {
+pub(super) async fn damage(database: &SqlitePool) -> Result<Option<String>, sqlx::Error> {
     const ADVICE: &str = "nothing is written to it, so that nothing more is lost; save a copy, then \
          restore a backup or repair it: `sqlite3 FILE .recover | sqlite3 NEW`";
     let found: Result<Vec<String>, _> =
@@ -248,18 +231,22 @@ async fn damage(database: &SqlitePool) -> Result<Option<String>, sqlx::Error> {
     Ok(Some(format!("it is damaged ({words}): {ADVICE}")))
 }
 
-fn cannot_write(error: &std::io::Error) -> bool {
+pub(super) fn cannot_write(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     [PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull].contains(&error.kind())
 }
 
+/// By whichever link the database is called: the lock lies beside the file itself.
+pub(super) fn lock_file(database: &Path) -> PathBuf {
+    let itself = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+    itself.with_extension("lock")
+}
+
 /// Held as long as the store lives; the kernel lets go of it when the process dies.
 fn lock(database: &Path) -> Result<File, OpenError> {
-    // By whichever link: the lock lies beside the file itself.
-    let database = &std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
-    let path = database.with_extension("lock");
+    let path = lock_file(database);
     let io = |why| OpenError::Io { path: path.clone(), why };
-    if let Some(folder) = database.parent().filter(|f| !f.as_os_str().is_empty()) {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
@@ -425,21 +412,6 @@ mod tests {
         assert_eq!(clusters(&store).await, 1);
         store.close().await;
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "it was written to");
-    }
-
-    /// root may write everywhere, so what it finds unwritable is a folder that is none.
-    #[tokio::test]
-    async fn a_database_that_cannot_be_written_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("brickyard.db");
-        let store = Store::open(&path).await.unwrap();
-        add_cluster(&store).await.unwrap();
-        // Still open: what is not in the main file yet is read as well.
-        let copy = Store::open_copy(&path, "read-only file system").await.unwrap();
-        assert_eq!(clusters(&copy).await, 1);
-        let refused = add_cluster(&copy).await.unwrap_err().to_string();
-        assert!(refused.contains("cannot be written (read-only file system)"), "{refused}");
-        add_cluster(&store).await.unwrap();
     }
 
     #[tokio::test]

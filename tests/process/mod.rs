@@ -1,4 +1,5 @@
 //! The real binary as a process: how it starts, how it refuses to, how it ends.
+mod container;
 mod logging;
 mod tls;
 
@@ -348,4 +349,24 @@ fn bash_completes_below_the_first_word() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.lines().any(|line| line == wanted), "{words:?}: {text} {}", stderr(&output));
     }
+}
+
+/// `db_read_only`: what is there is told, everything else is refused, and nothing is written.
+#[test]
+fn a_database_that_is_only_to_be_read() {
+    let folder = folder();
+    let server = Running::start(folder.path(), &["--disable-auth"]);
+    assert!(server.cli(&["cluster", "create"]).status.success());
+    let known = server.cli(&["cluster", "list"]).stdout;
+    server.end();
+    let path = folder.path().join("brickyard.db");
+    let before = std::fs::read(&path).unwrap();
+    std::fs::write(folder.path().join("h.json"), r#"{"glusterfs": {"db_read_only": true}}"#)
+        .unwrap();
+    let server = Running::start(folder.path(), &["--disable-auth", "--config", "h.json"]);
+    assert_eq!(server.cli(&["cluster", "list"]).stdout, known);
+    let refused = stderr(&server.cli(&["cluster", "create"]));
+    assert!(refused.contains("is read-only: db_read_only is set"), "{refused}");
+    server.end();
+    assert_eq!(std::fs::read(&path).unwrap(), before, "it was written to");
 }
