@@ -163,6 +163,49 @@ def clones(world):
     assert world.client.volume_delete(clone["id"])
 
 
+def block_volumes(world):
+    """The client of 2016 knows none of them: hosting volume, block volume, larger, gone."""
+    client = world.client
+    replicate = {"type": "replicate", "replicate": {"replica": 3}}
+    hosting = client.volume_create({"size": 20, "block": True, "durability": replicate})
+    # A hundredth is kept back for gluster's own needs.
+    same((hosting["block"], hosting["blockinfo"]["freesize"]), (True, 19))
+    made = world.post("/blockvolumes", {"size": 3, "name": "disk", "hacount": 2}).json()
+    same((made["name"], made["size"], made["usablesize"]), ("disk", 3, 3))
+    same((made["blockhostingvolume"], made["cluster"]), (hosting["id"], world.cluster))
+    target = made["blockvolume"]
+    assert target["iqn"].startswith("iqn."), target
+    same((target["lun"], len(target["hosts"])), (0, 2))
+    path = f"/blockvolumes/{made['id']}"
+    same(world.get(path), made)
+    same(world.get("/blockvolumes"), {"blockvolumes": [made["id"]]})
+    same(world.post(f"{path}/expand", {"new_size": 5}).json()["size"], 5)
+    same(client.volume_info(hosting["id"])["blockinfo"]["freesize"], 14)
+    disabled = "Block Hosting Volume Creation is disabled. Create a Block hosting volume and try again."
+    with refused(500, f"Failed to allocate new block volume: {disabled}\n"):
+        world.post("/blockvolumes", {"size": 15})
+    assert client._make_request("DELETE", path)
+    same(world.get("/blockvolumes"), {"blockvolumes": []})
+    same(client.volume_info(hosting["id"])["blockinfo"]["freesize"], 19)
+    assert client.volume_delete(hosting["id"])
+
+
+def dump(world):
+    """What tools that look into the database read."""
+    entries = world.get("/db/dump")
+    kinds = ["cluster", "volume", "brick", "node", "device", "blockvolume", "dbattribute", "pendingoperations"]
+    found = {kind: entries[key] for kind in kinds for key in entries if key.startswith(kind)}
+    same(sorted(found), sorted(kinds))
+    same((list(found["cluster"]), list(found["volume"])), ([world.cluster], [world.volume]))
+    same((sorted(found["node"]), sorted(found["device"])), (sorted(world.nodes), sorted(world.devices)))
+    info = world.client.volume_info(world.volume)
+    same(sorted(found["brick"]), sorted(brick["id"] for brick in info["bricks"]))
+    same(found["volume"][world.volume]["Info"]["size"], info["size"])
+    same((found["blockvolume"], found["pendingoperations"]), ({}, {}))
+    assert world.client._make_request("GET", "/backup/db").content.startswith(b"SQLite format 3")
+    same(world.get("/db/check")["totalinconsistencies"], 0)
+
+
 def topology(world):
     """What a tool that shows the topology reads, object by object."""
     client = world.client
@@ -221,7 +264,8 @@ LIFE = [
     states,
     volumes,
     clones,
-    # Block volumes and the dump of the database come here, before the topology is read.
+    block_volumes,
+    dump,
     topology,
     operations,
     mode,
