@@ -142,7 +142,9 @@ impl Logging {
 #[must_use]
 pub fn start(word: &str, format: LogFormat) -> Logging {
     let level = word.parse().unwrap_or_default();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| Level::filter(level));
+    let wished = EnvFilter::try_from_default_env();
+    let not_understood = wished.as_ref().err().map(ToString::to_string);
+    let filter = wished.unwrap_or_else(|_| Level::filter(level));
     let (filter, handle) = reload::Layer::<EnvFilter, Registry>::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
     let lines = lines::layer().with_writer(std::io::stderr);
@@ -153,6 +155,10 @@ pub fn start(word: &str, format: LogFormat) -> Logging {
             drop(registry.with(lines).try_init());
         }
         LogFormat::Json => drop(registry.with(lines.json().flatten_event(true)).try_init()),
+    }
+    let variable = EnvFilter::DEFAULT_ENV;
+    if let Some(why) = not_understood.filter(|_| std::env::var_os(variable).is_some()) {
+        tracing::warn!("{variable} has no effect: {why}");
     }
     if word.parse::<Level>().is_err() {
         tracing::warn!("loglevel `{word}`: {UnknownLevel}; taken for {}", level.as_str());

@@ -100,3 +100,20 @@ fn a_configuration_that_cannot_be_read_does_not_tell_its_keys() {
         assert!(!text.contains("20458"), "{text}");
     }
 }
+
+/// A mistake in `RUST_LOG` is told: whoever set it waits for lines that do not come.
+#[test]
+fn a_filter_that_is_none_is_told() {
+    let folder = folder();
+    let start = |filter: &str| {
+        let mut command = brickyard(folder.path());
+        command.args(SERVE).arg("--disable-auth").env("RUST_LOG", filter);
+        let server = Running::spawn(command);
+        let begun = server.begun.clone();
+        server.end();
+        begun
+    };
+    let told = start("brickyard=chatty");
+    assert!(told.contains("RUST_LOG has no effect"), "{told}");
+    assert!(!start("brickyard=info").contains("RUST_LOG"));
+}
