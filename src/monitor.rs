@@ -7,7 +7,10 @@ use crate::{
     domain::{Hostname, NodeId},
     error::Result,
     inventory,
-    node::{Lane, NodeError, Nodes, Script, gluster, health::Condition},
+    node::{
+        Lane, NodeError, Nodes, Script, gluster,
+        health::{Condition, Part},
+    },
     store::{Store, nodes},
 };
 use futures_util::{StreamExt, stream};
@@ -80,8 +83,9 @@ fn health(condition: Option<Condition>) -> NodeHealth {
 /// # Errors
 /// The database fails.
 async fn look(store: &Store, nodes: &Nodes, everybody: bool) -> Result<()> {
+    // Also those that are offline or given up: when one answers again, what bricks left on it can go.
     let known: BTreeSet<Hostname> = {
-        let all = nodes::online(&mut *store.read().await?).await?;
+        let all = nodes::all(&mut *store.read().await?).await?;
         all.into_iter().filter_map(|node| node.manage.into_iter().next()).collect()
     };
     nodes.health().retain(&known);
@@ -94,8 +98,11 @@ async fn look_at(nodes: &Nodes, host: &Hostname) {
     let question = gluster::pool_list(nodes.tools()).within(LONGEST);
     let script = Script::reading().lane(Lane::Health).then(question);
     // Whether the node answers has been learnt on the way; a glusterd that does not is as bad.
-    let looked = nodes.run(host, &script).await;
-    if let Err(error @ (NodeError::Failed { .. } | NodeError::InDoubt { .. })) = looked {
-        nodes.health().ill(host, &error.to_string());
+    match nodes.run(host, &script).await {
+        Ok(_) => nodes.health().well(host, Part::Glusterd),
+        Err(error @ (NodeError::Failed { .. } | NodeError::InDoubt { .. })) => {
+            nodes.health().ill(host, Part::Glusterd, &error.to_string());
+        }
+        Err(_) => {}
     }
 }

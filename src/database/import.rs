@@ -247,17 +247,19 @@ impl Reader {
             VolumeOption::try_from(text.clone()).map_err(|e| format!("option {text:?}: {e}"))
         };
         let clusters = info.clusters.iter().map(|id| parsed("clusters", id));
+        let durability = Requested {
+            kind: parsed("durability.type", &durability.kind)?,
+            replica: durability.replicate.replica,
+            data: durability.disperse.data,
+            redundancy: durability.disperse.redundancy,
+        };
+        durability.check().map_err(|e| format!("durability: {e}"))?;
         Ok(Volume {
             id: same_id(id, &info.id)?,
             cluster: parsed("cluster", &info.cluster)?,
             name: parsed::<VolumeName>("name", &info.name)?,
             size: Gib(size.ok_or_else(|| format!("size {} is below 1", info.size))?),
-            durability: Requested {
-                kind: parsed("durability.type", &durability.kind)?,
-                replica: durability.replicate.replica,
-                data: durability.disperse.data,
-                redundancy: durability.disperse.redundancy,
-            },
+            durability,
             gid: info.gid,
             snapshot: info.snapshot.enable.then_some(SnapshotFactor(factor)),
             block: info.block,

@@ -111,7 +111,10 @@ impl Look<'_> {
             }
             let ours = bricks.get(&volume.id).map(Vec::as_slice).unwrap_or_default();
             let address = |b: &StoredBrick| Some(format!("{}:{}", peers.get(&b.node)?, b.path));
-            let known: BTreeSet<_> = ours.iter().filter_map(|b| address(b)).collect();
+            // What has just been moved was a brick of it when its node answered.
+            let earlier = self.before.bricks.iter().filter(|b| b.volume == volume.id);
+            let known: BTreeSet<_> =
+                ours.iter().copied().chain(earlier).filter_map(address).collect();
             for brick in ours.iter().filter(|b| self.is_settled(b.id)) {
                 if address(brick).is_some_and(|address| !report.bricks.contains(&address)) {
                     let (id, name) = (brick.id, &volume.name);

@@ -6,7 +6,7 @@ use super::NodeError;
 use crate::domain::Hostname;
 use jiff::Timestamp;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -33,20 +33,36 @@ pub struct Condition {
     pub seen: Timestamp,
 }
 
+/// What can be wrong with a host: each is only known to be over when it was looked at itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The way to it: whether it answers at all.
+    Way,
+    /// Its glusterd.
+    Glusterd,
+}
+
 #[derive(Debug)]
 struct Entry {
-    condition: Condition,
-    /// As [`Condition::seen`], by a clock that nobody sets.
+    /// Of each part that has one; the first is told.
+    complaints: BTreeMap<Part, String>,
+    since: Timestamp,
+    told: Timestamp,
+    /// As `told`, by a clock that nobody sets.
     seen: Instant,
 }
 
 impl Entry {
     fn is_unwell(&self) -> bool {
-        self.condition.complaint.is_some()
+        !self.complaints.is_empty()
     }
     /// An illness that nobody has seen for long is none any more.
     fn is_forgotten(&self) -> bool {
         self.is_unwell() && self.seen.elapsed() >= Health::REMEMBERED
+    }
+    fn condition(&self) -> Condition {
+        let complaint = self.complaints.values().next().cloned();
+        Condition { complaint, since: self.since, seen: self.told }
     }
 }
 
@@ -55,10 +71,10 @@ impl Health {
     /// that confirms it, a host counts as well again after this time.
     const REMEMBERED: Duration = Duration::from_mins(5);
 
-    /// Learns from the end of a script. A command that fails has an answer: the node is well.
+    /// Learns from the end of a script. A command that fails has an answer: the node can be reached.
     pub fn learn(&self, host: &Hostname, error: Option<&NodeError>) {
         match error {
-            Some(NodeError::Unreachable { why, .. }) => self.ill(host, why),
+            Some(NodeError::Unreachable { why, .. }) => self.ill(host, Part::Way, why),
             // A command that took too long tells nothing of the node: whether it can be reached,
             // the next one will find out.
             Some(
@@ -69,35 +85,41 @@ impl Health {
                 NodeError::Failed { .. }
                 | NodeError::Nonsense { .. }
                 | NodeError::StillAtWork { .. },
-            ) => self.well(host),
+            ) => self.well(host, Part::Way),
         }
     }
     /// The host does not answer, or its glusterd does not.
-    pub fn ill(&self, host: &Hostname, why: &str) {
-        if !self.saw(host, Some(why.to_owned())) {
+    pub fn ill(&self, host: &Hostname, part: Part, why: &str) {
+        if !self.saw(host, part, Some(why.to_owned())).0 {
             tracing::warn!(%host, why, "node is unwell: new bricks go elsewhere");
             self.fell_ill.notify_one();
         }
     }
-    /// The host answers.
-    pub fn well(&self, host: &Hostname) {
-        if self.saw(host, None) {
+    /// This of the host is as it should be.
+    pub fn well(&self, host: &Hostname, part: Part) {
+        if self.saw(host, part, None) == (true, false) {
             tracing::info!(%host, "node is well again");
             self.recovered.notify_one();
         }
     }
-    /// Notes how the host is; whether it was known to be unwell before.
-    fn saw(&self, host: &Hostname, complaint: Option<String>) -> bool {
+    /// Notes how a part of the host is; whether it was known to be unwell before, and is so now.
+    fn saw(&self, host: &Hostname, part: Part, complaint: Option<String>) -> (bool, bool) {
         let now = Timestamp::now();
         let mut all = self.all();
         let before = all.get(host);
         let was_unwell = before.is_some_and(Entry::is_unwell);
+        let before = before.filter(|before| !before.is_forgotten());
+        let mut complaints = before.map(|entry| entry.complaints.clone()).unwrap_or_default();
+        match complaint {
+            Some(why) => drop(complaints.insert(part, why)),
+            None => drop(complaints.remove(&part)),
+        }
+        let is_unwell = !complaints.is_empty();
         let since = before
-            .filter(|before| before.is_unwell() == complaint.is_some() && !before.is_forgotten())
-            .map_or(now, |before| before.condition.since);
-        let condition = Condition { complaint, since, seen: now };
-        all.insert(host.clone(), Entry { condition, seen: Instant::now() });
-        was_unwell
+            .filter(|before| before.is_unwell() == is_unwell)
+            .map_or(now, |before| before.since);
+        all.insert(host.clone(), Entry { complaints, since, told: now, seen: Instant::now() });
+        (was_unwell, is_unwell)
     }
     /// Forgets hosts that are none of these.
     pub fn retain(&self, known: &BTreeSet<Hostname>) {
@@ -114,7 +136,7 @@ impl Health {
     /// started, or what was wrong was so long ago that it does not count any more.
     #[must_use]
     pub fn of(&self, host: &Hostname) -> Option<Condition> {
-        self.all().get(host).filter(|entry| !entry.is_forgotten()).map(|e| e.condition.clone())
+        self.all().get(host).filter(|entry| !entry.is_forgotten()).map(Entry::condition)
     }
     fn all(&self) -> std::sync::MutexGuard<'_, HashMap<Hostname, Entry>> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,15 +166,12 @@ mod tests {
         health.learn(&host(), Some(&unreachable()));
         let first = health.of(&host()).unwrap();
         assert!(first.since > well.since);
-        health.ill(&host(), "glusterd does not run");
+        health.ill(&host(), Part::Way, "no answer");
         let later = health.of(&host()).unwrap();
-        assert_eq!(
-            (later.since, later.complaint.as_deref()),
-            (first.since, Some("glusterd does not run"))
-        );
+        assert_eq!((later.since, later.complaint.as_deref()), (first.since, Some("no answer")));
         assert!(later.seen > first.seen);
         assert_eq!(health.unwell(), BTreeSet::from([host()]));
-        health.well(&host());
+        health.well(&host(), Part::Way);
         let again = health.of(&host()).unwrap();
         assert!(again.complaint.is_none() && again.since > later.since);
         assert!(health.unwell().is_empty());
@@ -160,16 +179,38 @@ mod tests {
         assert_eq!(health.of(&host()), None);
     }
 
+    /// A host that answers may have a glusterd that does not: it is not well again each time that
+    /// any command comes back.
+    #[test]
+    fn a_host_that_answers_is_not_well_without_its_glusterd() {
+        let health = Health::default();
+        health.learn(&host(), None);
+        health.ill(&host(), Part::Glusterd, "glusterd does not run");
+        let first = health.of(&host()).unwrap();
+        health.learn(&host(), None);
+        health.ill(&host(), Part::Glusterd, "glusterd does not run");
+        let later = health.of(&host()).unwrap();
+        assert_eq!((later.since, later.complaint), (first.since, first.complaint));
+        assert_eq!(health.unwell(), BTreeSet::from([host()]));
+        // Both are wrong, and then one after the other is not.
+        health.learn(&host(), Some(&unreachable()));
+        assert_eq!(health.of(&host()).unwrap().complaint.as_deref(), Some("no route"));
+        health.learn(&host(), None);
+        assert_eq!(health.of(&host()).unwrap().since, first.since);
+        health.well(&host(), Part::Glusterd);
+        assert!(health.unwell().is_empty());
+    }
+
     #[test]
     fn what_was_wrong_long_ago_is_not_known_any_more() {
         let health = Health::default();
-        health.ill(&host(), "no route");
+        health.ill(&host(), Part::Way, "no route");
         let first = health.of(&host()).unwrap();
         let long_ago = Instant::now().checked_sub(Health::REMEMBERED).unwrap();
         health.all().get_mut(&host()).unwrap().seen = long_ago;
         assert!(health.unwell().is_empty());
         assert_eq!(health.of(&host()), None);
-        health.ill(&host(), "no route");
+        health.ill(&host(), Part::Way, "no route");
         assert!(health.of(&host()).unwrap().since > first.since, "that is another illness");
     }
 }

@@ -110,6 +110,15 @@ impl NodeError {
     pub fn is_without_effect(&self) -> bool {
         matches!(self, Self::WithoutEffect(_))
     }
+    /// It was not done because of what is there: trying again at once is in vain.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::StillAtWork { .. } => true,
+            Self::WithoutEffect(error) => error.is_refusal(),
+            _ => false,
+        }
+    }
     /// Nothing was started on the node.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {

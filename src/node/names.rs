@@ -42,7 +42,15 @@ impl BrickLv {
     #[must_use]
     pub fn mount_point(&self) -> String {
         match &self.cloned {
-            Some(made) => made.directory.trim_end_matches("/brick").to_owned(),
+            Some(made) => {
+                let directory = made.directory.trim_end_matches("/brick");
+                // The kernel knows its mounts by their real paths, and /var/run is a link.
+                directory
+                    .strip_prefix("/var")
+                    .filter(|p| p.starts_with("/run/"))
+                    .unwrap_or(directory)
+                    .to_owned()
+            }
             None => format!("{MOUNTS}/{}/{}", group(self.device), self.name()),
         }
     }
@@ -80,9 +88,13 @@ mod tests {
         let moved = BrickLv { cloned: Some(moved), ..usual.clone() };
         assert_eq!(moved.mount_point(), usual.mount_point());
         assert!(moved.is_in_fstab() && usual.is_in_fstab());
-        let directory = "/run/gluster/snaps/u/brick1/brick".into();
-        let clone = ClonedLv { lv: "0c_0".into(), pool: usual.pool(), directory };
-        let clone = BrickLv { cloned: Some(clone), ..usual };
-        assert!(!clone.is_in_fstab());
+        // gluster calls it by a link, the kernel does not.
+        for linked in ["", "/var"] {
+            let directory = format!("{linked}/run/gluster/snaps/u/brick1/brick");
+            let clone = ClonedLv { lv: "0c_0".into(), pool: usual.pool(), directory };
+            let clone = BrickLv { cloned: Some(clone), ..usual.clone() };
+            assert!(!clone.is_in_fstab());
+            assert_eq!(clone.mount_point(), "/run/gluster/snaps/u/brick1");
+        }
     }
 }

@@ -8,6 +8,9 @@ use crate::{
 
 /// What a client that polls a cancelled operation is told.
 const CANCELLED: &str = "The operation was cancelled. What it had done is taken back";
+/// The same for one that is done by others, each of which has its own point of no return.
+const CANCELLED_LEADING: &str =
+    "The operation was cancelled. What had moved by then stays where it is now";
 
 impl Operations {
     /// Calls an operation off: one that waits or runs is taken back from where it is, which goes on
@@ -42,7 +45,8 @@ impl Operations {
             OpState::Running | OpState::Unwinding | OpState::Stuck => {}
         }
         operations::end_attempts(&mut tx, id).await?;
-        operations::set_state(&mut tx, id, OpState::Unwinding, Some(CANCELLED)).await?;
+        let why = if record.operation.leads() { CANCELLED_LEADING } else { CANCELLED };
+        operations::set_state(&mut tx, id, OpState::Unwinding, Some(why)).await?;
         tx.commit().await?;
         tracing::info!(operation = %id, kind = record.operation.kind(), "operation cancelled");
         if record.state == OpState::Running {

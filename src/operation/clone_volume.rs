@@ -2,6 +2,7 @@
 use super::{
     Operation, Plan, Planning,
     journal::Record,
+    layout,
     planning::{addresses, members, place_of, pool},
     step::{self, FindNameFree, Output, SourceBrick, Step},
 };
@@ -9,8 +10,9 @@ use crate::{
     api::volume::VolumeCloneRequest,
     domain::{BrickId, BrickSize, Kib, VolumeId, VolumeName},
     error::{Error, Result},
+    node::Nodes,
     store::{
-        WriteTx,
+        Store, WriteTx,
         bricks::{self, NewBrick},
         volumes::{self, Volume},
     },
@@ -24,6 +26,9 @@ pub struct CloneVolume {
     source: VolumeId,
     clone: VolumeId,
     name: VolumeName,
+    /// The source's bricks in gluster's order, if that had to be looked up.
+    #[serde(default)]
+    order: Option<Vec<BrickId>>,
 }
 
 impl CloneVolume {
@@ -37,7 +42,7 @@ impl CloneVolume {
         let name = if request.name.is_empty() { format!("vol_{clone}") } else { request.name };
         let name =
             name.parse().map_err(|_| Error::Invalid("name: must be in a valid format".into()))?;
-        Ok(Self { source, clone, name })
+        Ok(Self { source, clone, name, order: None })
     }
 
     async fn source(&self, tx: &mut WriteTx) -> Result<Volume> {
@@ -51,7 +56,11 @@ impl CloneVolume {
         } else {
             return Ok(source);
         };
-        Err(refused.during(&format!("Failed clone volume {}", self.source)))
+        Err(refused.during(&self.failure()))
+    }
+
+    fn failure(&self) -> String {
+        format!("Failed clone volume {}", self.source)
     }
 }
 
@@ -69,8 +78,18 @@ impl Operation for CloneVolume {
         Some(format!("/volumes/{}", self.clone))
     }
 
+    fn looks(&self) -> bool {
+        true
+    }
+    async fn look(&mut self, store: &Store, nodes: &Nodes) -> Result<()> {
+        let order = layout::look(store, nodes, self.source).await;
+        self.order = order.map_err(|error| error.during(&self.failure()))?;
+        Ok(())
+    }
+
     async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
         let source = self.source(tx).await?;
+        layout::learn(tx, &source, self.order.as_deref()).await?;
         let clone = Volume {
             id: self.clone,
             name: self.name.clone(),
@@ -81,11 +100,7 @@ impl Operation for CloneVolume {
         let bricks = bricks::in_order(tx, self.source).await?;
         if bricks.iter().any(|brick| brick.set_index < 0 || brick.position < 0) {
             // The bricks of the clone are known by their places only.
-            return Err(Error::Refused(format!(
-                "Volume {} was imported, and the order of its bricks in gluster is not known: it \
-                 cannot be cloned",
-                self.source
-            )));
+            return Err(layout::unknown(self.source).during(&self.failure()));
         }
         let pool = pool(tx, source.cluster, &bricks).await?;
         let sources = bricks.iter().zip(addresses(&bricks)).map(|(brick, address)| SourceBrick {

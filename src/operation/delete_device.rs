@@ -52,7 +52,7 @@ impl Operation for DeleteDevice {
         let path = lvm::stable_path(&device.name, &device.pv_uuid);
         let device_name = device.name;
         let (host, device, force) = (node.host()?.clone(), self.device, self.force);
-        let look = ReadDevice { host: host.clone(), device, name: device_name };
+        let look = ReadDevice { host: host.clone(), device, name: device_name, accounted: None };
         let tear_down = Step::TearDownDevice(TearDownDevice { host, device, path, force });
         // Tearing down cannot be taken back. A node that is dead, or a disk, is noticed before: the
         // device stays as it was, and may be asked for again, by force (api.md 10.3).

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{Hostname, NodeId},
     error::{Error, Result},
-    store::{WriteTx, devices, nodes},
+    store::{WriteTx, block_volumes, devices, nodes},
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +48,10 @@ impl Operation for DeleteNode {
         let pool = Pool { cluster: node.cluster, via };
         Ok(vec![vec![Step::Detach(Detach { pool, peer: node.peer()?.clone() })]])
     }
+    /// Initiators are not sent any more to where nobody answers (api.md 9.3).
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
+        let node = nodes::get(tx, self.node).await?.ok_or_else(Error::id_not_found)?;
+        block_volumes::leave(tx, node.cluster, &node.storage).await?;
         nodes::delete(tx, self.node).await
     }
     async fn release(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {

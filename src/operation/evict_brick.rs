@@ -6,6 +6,7 @@
 use super::{
     Operation, Plan, Planning,
     journal::Record,
+    layout,
     planning::{address, create_steps, drop_brick, flush_steps, place_of, placement_request, pool},
     set_node_state,
     step::{CheckHeal, HealCheck, ReplaceBrick, RetireBrick, Step},
@@ -14,10 +15,10 @@ use crate::{
     api::brick::BrickEvictRequest,
     domain::{BrickId, OperationId, VolumeId},
     error::{Error, Result},
-    node::names::BrickLv,
+    node::{Nodes, names::BrickLv},
     placement::{self, PlacedBrick, Replacement},
     store::{
-        WriteTx,
+        Store, WriteTx,
         bricks::{self, Brick, NewBrick},
         claims, view,
         volumes::{self, Volume},
@@ -32,6 +33,9 @@ pub struct EvictBrick {
     check: HealCheck,
     /// The removal that it is a part of.
     parent: Option<OperationId>,
+    /// The bricks of its volume in gluster's order, if that had to be looked up.
+    #[serde(default)]
+    order: Option<Vec<BrickId>>,
 }
 
 impl EvictBrick {
@@ -42,12 +46,12 @@ impl EvictBrick {
     pub fn new(brick: BrickId, request: &BrickEvictRequest) -> Result<Self> {
         let ask = set_node_state::heal_check(&request.healcheck)?;
         let check = if ask { HealCheck::Refuse } else { HealCheck::Skip };
-        Ok(Self { brick, check, parent: None })
+        Ok(Self { brick, check, parent: None, order: None })
     }
 
     /// The same as a part of a removal, which has time to wait until everything is healed.
     pub(super) fn part_of(parent: OperationId, brick: BrickId, check: HealCheck) -> Self {
-        Self { brick, check, parent: Some(parent) }
+        Self { brick, check, parent: Some(parent), order: None }
     }
 
     /// The brick, if nobody else is at work on it.
@@ -76,6 +80,26 @@ impl EvictBrick {
             return Err(pending());
         }
         Ok(volume)
+    }
+
+    /// Whether the others of its set can give all that is on it.
+    async fn question(
+        &self,
+        tx: &mut WriteTx,
+        volume: &Volume,
+        brick: &Brick,
+    ) -> Result<CheckHeal> {
+        let mut others = bricks::of_set(tx, brick).await?;
+        others.retain(|other| other.id != self.brick);
+        Ok(CheckHeal {
+            pool: pool(tx, volume.cluster, &others).await?,
+            name: volume.name.clone(),
+            brick: self.brick,
+            address: address(brick),
+            others: others.iter().map(address).collect(),
+            needed: volume.effective().needed_to_replace(),
+            check: self.check,
+        })
     }
 }
 
@@ -125,6 +149,16 @@ impl Operation for EvictBrick {
     fn throttled(&self) -> bool {
         self.parent.is_none()
     }
+    fn looks(&self) -> bool {
+        true
+    }
+    /// Which bricks belong together, if only gluster knows.
+    async fn look(&mut self, store: &Store, nodes: &Nodes) -> Result<()> {
+        let brick = bricks::get(&mut *store.read().await?, self.brick).await?;
+        let volume = brick.ok_or_else(Error::id_not_found)?.volume;
+        self.order = layout::look(store, nodes, volume).await?;
+        Ok(())
+    }
     fn retries(&self, settings: &super::Settings) -> i64 {
         settings.create_retries
     }
@@ -134,18 +168,13 @@ impl Operation for EvictBrick {
         let brick = self.brick(tx, planning).await?;
         let volume = self.volume(tx, brick.volume, planning.id).await?;
         bricks::claim(tx, self.brick, planning.id).await?;
-        let mut others = bricks::of_set(tx, &brick).await?;
-        others.retain(|other| other.id != self.brick);
-        let check = CheckHeal {
-            pool: pool(tx, volume.cluster, &others).await?,
-            name: volume.name.clone(),
-            brick: self.brick,
-            address: address(&brick),
-            others: others.iter().map(address).collect(),
-            needed: volume.effective().needed_to_replace(),
-            check: self.check,
-        };
-        Ok(vec![vec![Step::CheckHeal(check)]])
+        layout::learn(tx, &volume, self.order.as_deref()).await?;
+        // Its place may only be known now.
+        let brick = self.brick(tx, planning).await?;
+        if brick.set_index < 0 {
+            return Err(layout::unknown(volume.id));
+        }
+        Ok(vec![vec![Step::CheckHeal(self.question(tx, &volume, &brick).await?)]])
     }
 
     /// The second leg: a new brick takes over, and the old one goes.
@@ -184,6 +213,7 @@ impl Operation for EvictBrick {
             old: address(&old),
             new: address(&new),
             node: new.node,
+            check: Some(self.question(tx, &volume, &old).await?),
         };
         let new = [new];
         Ok(Some(vec![

@@ -137,7 +137,12 @@ mod tests {
             } else {
                 let host = "x".parse().unwrap();
                 let name = "/dev/x".parse().unwrap();
-                Step::ReadDevice(step::ReadDevice { host, device: DeviceId::random(), name })
+                Step::ReadDevice(step::ReadDevice {
+                    host,
+                    device: DeviceId::random(),
+                    name,
+                    accounted: None,
+                })
             },
             state: *state,
             output: Output::Nothing,

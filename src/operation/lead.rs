@@ -203,7 +203,8 @@ impl<'a> Lead<'a> {
             if !driven {
                 self.all.again(holder).await?;
             }
-            self.running.insert(holder, what);
+            // One may have several things: it is named after the one that it was begun for.
+            self.running.entry(holder).or_insert(what);
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ mod expand_block_volume;
 mod expand_volume;
 mod heketi;
 mod journal;
+mod layout;
 mod lead;
 mod overview;
 mod planning;

@@ -227,7 +227,7 @@ pub(super) fn changes(record: &Record) -> Vec<Change> {
     let brick = |step: &StepRecord| {
         let id = step.step.brick()?.to_string();
         let description = match step.step.name() {
-            "destroy-brick" | "retire-brick" => "Delete brick",
+            "destroy-brick" | "retire-brick" | "check-heal" => "Delete brick",
             _ => "Add brick",
         };
         Some(Change { id, description: description.to_owned() })

@@ -9,7 +9,11 @@ use super::{
 use crate::{
     domain::{DeviceId, OperationId, State},
     error::{Error, Result},
-    store::{WriteTx, bricks, claims, devices},
+    store::{
+        WriteTx,
+        bricks::{self, Brick},
+        claims, devices,
+    },
 };
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
@@ -52,6 +56,12 @@ pub(super) fn check(ask: bool) -> HealCheck {
     if ask { HealCheck::Wait } else { HealCheck::Skip }
 }
 
+/// Not what Heketi lost the path of: gluster knows no such brick, and nothing of it could move. It
+/// stays, as with Heketi, until `db delete-bricks-with-empty-path` (storage.md 5.2).
+fn can_move(brick: &Brick) -> bool {
+    !brick.path.is_empty()
+}
+
 /// Heketi's words for a place that was not found begin like this.
 pub(super) const NO_PLACE: &str = "No Replacement was found";
 
@@ -83,7 +93,7 @@ impl Operation for RemoveDevice {
         if device.state == State::Failed {
             return Ok(needs);
         }
-        for brick in bricks::on_device(db, self.device).await? {
+        for brick in bricks::on_device(db, self.device).await?.into_iter().filter(can_move) {
             let (what, claim) =
                 (format!("brick {} of volume {}", brick.id, brick.volume), claim(brick.volume));
             let holder = match brick.pending {
@@ -116,13 +126,14 @@ impl Operation for RemoveDevice {
 
     async fn left(&self, db: &mut SqliteConnection) -> Result<usize> {
         let bricks = bricks::on_device(db, self.device).await?;
-        Ok(bricks.iter().filter(|brick| brick.replaces.is_none()).count())
+        Ok(bricks.iter().filter(|b| b.replaces.is_none() && can_move(b)).count())
     }
 
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
         let device = devices::get_settled(tx, self.device).await?;
         self.judge(device.state)?;
-        if device.state != State::Failed && !bricks::on_device(tx, self.device).await?.is_empty() {
+        let bricks = bricks::on_device(tx, self.device).await?;
+        if device.state != State::Failed && bricks.iter().any(can_move) {
             return Err(Error::InUse);
         }
         devices::set_state(tx, self.device, State::Failed).await

@@ -2,7 +2,7 @@
 use super::{
     Operation, Plan, Planning,
     clear_debris::{forget, retire},
-    journal::Record,
+    journal::{Record, StepRecord},
     step::{Output, ReadDevice, Step},
 };
 use crate::{
@@ -36,15 +36,31 @@ impl Operation for ResyncDevice {
 
     async fn reserve(&self, tx: &mut WriteTx, _: &Planning<'_>) -> Result<Plan> {
         let device = devices::get_settled(tx, self.device).await?;
+        if bricks::any_pending_on(tx, self.device).await? {
+            // Nothing is read, and so it is refused in the end: clients expect 202 first.
+            return Ok(vec![]);
+        }
         let node = nodes::get(tx, device.node).await?.ok_or_else(Error::id_not_found)?;
         let (host, name) = (node.host()?.clone(), device.name);
-        let read = Step::ReadDevice(ReadDevice { host, device: self.device, name });
+        let read = Step::ReadDevice(ReadDevice {
+            host,
+            device: self.device,
+            name,
+            accounted: Some(device.used),
+        });
         let left = Some(retire(tx, self.device).await?).filter(|left| !left.is_empty());
         Ok(left.into_iter().chain([vec![read]]).collect())
     }
-    /// Refused while bricks come or go: what LVM said would be neither before nor after.
+    /// Refused while bricks come or go, and when some have come or gone: what LVM said would be
+    /// neither before nor after.
     async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
-        if bricks::any_pending_on(tx, self.device).await? {
+        let used = devices::get_settled(tx, self.device).await?.used;
+        let read_at = |step: &StepRecord| match &step.step {
+            Step::ReadDevice(read) => read.accounted,
+            _ => None,
+        };
+        let as_read = record.steps.iter().filter_map(read_at).any(|before| before == used);
+        if !as_read || bricks::any_pending_on(tx, self.device).await? {
             return Err(Error::InUse);
         }
         forget(tx, record, self.device).await?;

@@ -155,7 +155,7 @@ impl Runner {
             let Some(joined) = joined else { break };
             match joined {
                 Ok((seq, Ok(output))) => {
-                    self.step_ended(record, seq, StepState::Done, &output).await?;
+                    self.step_ended(record, seq, StepState::Done, Some(&output)).await?;
                 }
                 Ok((seq, Err(Failure { error, started, doubted }))) => {
                     let StepRecord { step, state, .. } = &record.steps[seq];
@@ -262,7 +262,9 @@ impl Runner {
         while let Some(joined) = work.join_next().await {
             match joined {
                 Ok((seq, Ok(output))) => {
-                    self.step_ended(record, seq, StepState::Undone, &output).await?;
+                    // What running it has found out stays known: a brick that was gone is gone.
+                    let output = Some(output).filter(|output| *output != Output::Nothing);
+                    self.step_ended(record, seq, StepState::Undone, output.as_ref()).await?;
                 }
                 Ok((seq, Err(Failure { error, .. }))) => {
                     let step = record.steps[seq].step.name();
@@ -412,11 +414,11 @@ impl Runner {
         record: &Record,
         seq: usize,
         state: StepState,
-        output: &Output,
+        output: Option<&Output>,
     ) -> Result<()> {
-        let output = serde_json::to_string(output)?;
+        let output = output.map(serde_json::to_string).transpose()?;
         let mut tx = self.store.write().await?;
-        operations::set_step(&mut tx, record.id, seq, state, Some(&output)).await?;
+        operations::set_step(&mut tx, record.id, seq, state, output.as_deref()).await?;
         tx.commit().await
     }
 
@@ -543,7 +545,7 @@ where
         let in_doubt = matches!(error, NodeError::InDoubt { .. });
         doubted |= in_doubt;
         // Who has waited for a lock in vain would wait as long again.
-        let refused = matches!(error, NodeError::Refused(_) | NodeError::StillAtWork { .. });
+        let refused = error.is_refusal();
         match waits.next() {
             Some(wait)
                 if !refused

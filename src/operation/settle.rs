@@ -23,7 +23,7 @@ impl Operations {
         let left = operations::unfinished(&mut *self.runner.store.read().await?).await?;
         let tries = left.into_iter().map(|id| async move {
             match self.take_up(id).await {
-                Ok(Some(hold)) => self.runner.drive_to_rest(hold).await,
+                Ok(Some(hold)) => self.bring_to_rest(hold).await,
                 Ok(None) => {}
                 Err(error) => tracing::error!(operation = %id, %error, "not taken up"),
             }

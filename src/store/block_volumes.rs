@@ -2,8 +2,8 @@
 use super::{WriteTx, row};
 use crate::{
     domain::{
-        BlockTarget, BlockVolumeId, BlockVolumeName, ClusterId, Gib, OperationId, Password,
-        VolumeId,
+        BlockTarget, BlockVolumeId, BlockVolumeName, ClusterId, Gib, Hostname, OperationId,
+        Password, VolumeId,
     },
     error::{Error, Result},
 };
@@ -170,6 +170,26 @@ pub async fn made(tx: &mut WriteTx, id: BlockVolumeId, target: &BlockTarget) -> 
     .bind(id.to_string())
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// These addresses of a cluster's node do not export anything any more.
+///
+/// # Errors
+/// The database fails.
+pub async fn leave(tx: &mut WriteTx, cluster: ClusterId, gone: &[Hostname]) -> Result<()> {
+    for id in ids_of_cluster(tx, cluster).await? {
+        let mut hosts = get_settled(tx, id).await?.target.hosts;
+        let before = hosts.len();
+        hosts.retain(|host| !gone.contains(host));
+        if hosts.len() < before {
+            sqlx::query("UPDATE block_volumes SET hosts = ? WHERE id = ?")
+                .bind(row::to_json(&hosts)?)
+                .bind(id.to_string())
+                .execute(&mut **tx)
+                .await?;
+        }
+    }
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! Rows of bricks. A brick's row and the space it takes from its device change together.
-use super::{WriteTx, row};
+use super::{WriteTx, row, thin_pools};
 use crate::{
     domain::{
         BrickId, BrickSize, ClonedLv, DeviceId, Hostname, Kib, NodeId, OperationId, Part, VolumeId,
@@ -182,28 +182,12 @@ pub async fn delete(tx: &mut WriteTx, brick: &Brick, reclaimed: bool) -> Result<
     for table in ["DELETE FROM bricks WHERE id = ?", "DELETE FROM moves WHERE brick = ?"] {
         sqlx::query(table).bind(brick.id.to_string()).execute(&mut **tx).await?;
     }
-    let others = pool_mates(tx, brick).await?;
+    let pool = pool_of(brick.id, brick.cloned.as_ref());
     let mut freed = Kib::ZERO;
     if reclaimed {
-        freed = brick.size.total();
-        for other in others {
-            // The pool is gone: its bricks went with it, whoever tells first.
-            freed = freed.plus(other.size.total());
-            set_pool_size(
-                tx,
-                other.id,
-                BrickSize { pool: Kib::ZERO, metadata: Kib::ZERO, ..other.size },
-            )
-            .await?;
-        }
-    } else if let Some(heir) = others.first() {
-        let size = BrickSize {
-            pool: heir.size.pool.plus(brick.size.pool),
-            metadata: heir.size.metadata.plus(brick.size.metadata),
-            ..heir.size
-        };
-        set_pool_size(tx, heir.id, size).await?;
-    } else {
+        // The pool is gone: what else was in it went with it, whoever tells first.
+        freed = brick.size.total().plus(thin_pools::empty(tx, brick.device, &pool).await?);
+    } else if !thin_pools::inherit(tx, brick.device, &pool, brick.size).await? {
         kept = brick.size;
     }
     sqlx::query("UPDATE devices SET used_kib = max(0, used_kib - ?) WHERE id = ?")
@@ -228,16 +212,6 @@ pub async fn pool_mates(db: &mut SqliteConnection, brick: &Brick) -> Result<Vec<
     .fetch_all(db)
     .await?;
     rows.iter().map(read).collect()
-}
-
-async fn set_pool_size(tx: &mut WriteTx, brick: BrickId, size: BrickSize) -> Result<()> {
-    sqlx::query("UPDATE bricks SET pool_kib = ?, metadata_kib = ? WHERE id = ?")
-        .bind(row::integer(size.pool.0))
-        .bind(row::integer(size.metadata.0))
-        .bind(brick.to_string())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }
 
 /// The brick of this id, whatever operation it belongs to.
@@ -315,6 +289,20 @@ pub async fn of_set(db: &mut SqliteConnection, brick: &Brick) -> Result<Vec<Bric
     .fetch_all(db)
     .await?;
     rows.iter().map(read).collect()
+}
+
+/// The brick has this set, and this position in it.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_place(tx: &mut WriteTx, id: BrickId, (set, position): (i64, i64)) -> Result<()> {
+    sqlx::query("UPDATE bricks SET set_index = ?, position = ? WHERE id = ?")
+        .bind(set)
+        .bind(position)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Bricks that Heketi lost the path of, without those of running operations (storage.md 6.9).

@@ -2,9 +2,9 @@
 //!
 //! Its space stays used until the node says that it is free, so that nothing is ever placed where
 //! an old brick may still lie. It goes with its device.
-use super::{WriteTx, bricks::Brick, now, row};
+use super::{WriteTx, bricks::Brick, now, row, thin_pools};
 use crate::{
-    domain::{BrickId, BrickSize, ClonedLv, DeviceId, Hostname, Kib, NodeId},
+    domain::{BrickId, BrickSize, ClonedLv, DeviceId, Hostname, Kib, NodeId, brick::pool_of},
     error::Result,
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
@@ -109,21 +109,31 @@ pub async fn on_device(db: &mut SqliteConnection, device: DeviceId) -> Result<Ve
     rows.iter().map(read).collect()
 }
 
-/// It is gone, and its space is free again if the node said so.
+/// It is gone, and its thin pool as well if the node said so: then their space is free again.
+/// Otherwise something else that lies in the pool takes it over.
 ///
 /// # Errors
 /// The database fails.
 pub async fn remove(tx: &mut WriteTx, debris: &Debris, free: bool) -> Result<()> {
-    let gone = sqlx::query("DELETE FROM debris WHERE brick = ?")
+    // What it has now: others of its pool may have left theirs to it, or taken it along.
+    let row = sqlx::query("DELETE FROM debris WHERE brick = ? RETURNING pool_kib, metadata_kib")
         .bind(debris.brick.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    let (pool, metadata) = (row::kib(&row, "pool_kib")?, row::kib(&row, "metadata_kib")?);
+    let name = pool_of(debris.brick, debris.cloned.as_ref());
+    if !free {
+        let space = BrickSize { brick: Kib::ZERO, pool, metadata };
+        // Without an heir it stays in use: something that we do not know lies in the pool.
+        thin_pools::inherit(tx, debris.device, &name, space).await?;
+        return Ok(());
+    }
+    let freed = pool.plus(metadata).plus(thin_pools::empty(tx, debris.device, &name).await?);
+    sqlx::query("UPDATE devices SET used_kib = max(0, used_kib - ?) WHERE id = ?")
+        .bind(row::integer(freed.0))
+        .bind(debris.device.to_string())
         .execute(&mut **tx)
         .await?;
-    if free && gone.rows_affected() == 1 {
-        sqlx::query("UPDATE devices SET used_kib = max(0, used_kib - ?) WHERE id = ?")
-            .bind(row::integer(debris.space.0))
-            .bind(debris.device.to_string())
-            .execute(&mut **tx)
-            .await?;
-    }
     Ok(())
 }

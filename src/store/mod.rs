@@ -19,6 +19,7 @@ mod read_only;
 mod row;
 pub mod snapshot;
 mod sqlite;
+mod thin_pools;
 pub mod totals;
 pub mod view;
 pub mod volumes;

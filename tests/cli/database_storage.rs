@@ -55,6 +55,8 @@ async fn the_file_is_heketis_to_the_byte() {
     assert_ne!(expected, recorded);
     let server = server("other", || Answer::file(b"\0\0\0\0 a bolt file \xff")).await;
     let (_folder, file, flag) = list_file();
+    // A longer one of an earlier day, that everybody could read.
+    std::fs::write(&file, "x".repeat(expected.len() * 2)).unwrap();
     let run = cli(&server, &[COMMAND, &flag]).await;
     assert_eq!(run, Run::ok(&format!("Saving {}\n", file.display())));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), expected);

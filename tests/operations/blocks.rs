@@ -15,7 +15,7 @@ use brickyard::{
             world::{BlockVolume, World},
         },
     },
-    operation::{Any, DeleteBlockVolume, DeleteVolume, OnRestart, Queued, Settings},
+    operation::{Any, DeleteBlockVolume, DeleteNode, DeleteVolume, OnRestart, Queued, Settings},
 };
 use std::{
     collections::BTreeMap,
@@ -215,6 +215,41 @@ fn an_expansion_that_a_host_cannot_follow() {
         same.ends_with("is same as current block volume size 5, nothing to be done."),
         "{same}"
     );
+    server.end();
+}
+
+/// A host that is behind since an earlier expansion does not prove a later one.
+#[test]
+fn an_expansion_that_fails_after_one_in_part() {
+    let site = base().site();
+    site.sim.world().ill_targets.insert("10.0.0.1".into());
+    let server = site.start();
+    fails(&server, expand_block(base(), "goes", 3));
+    let before = (sizes(&server, "goes"), free(&server));
+    assert_eq!(before.0, (3, 2));
+    server.fuse.set_trouble(Trouble::Broken("modify hosting/goes"));
+    let why = fails(&server, expand_block(base(), "goes", 5));
+    assert!(why.contains("is broken"), "{why}");
+    assert_eq!((sizes(&server, "goes"), free(&server)), before);
+    server.picture(None).unwrap();
+    server.end();
+}
+
+/// Initiators are not sent to a node that has left.
+#[test]
+fn a_node_that_leaves_exports_nothing() {
+    let site = base().site();
+    let server = site.start();
+    let hosts = |server: &Server| {
+        let info = brickyard::inventory::block_volume::info(&server.store, base().block("goes"));
+        server.must(info).unwrap().blockvolume.hosts
+    };
+    let before = hosts(&server);
+    let gone = "10.0.0.5".to_owned();
+    assert!(before.contains(&gone), "{before:?}");
+    server.perform(DeleteNode::new(base().node("n4")));
+    let after: Vec<_> = before.into_iter().filter(|host| *host != gone).collect();
+    assert_eq!(hosts(&server), after);
     server.end();
 }
 

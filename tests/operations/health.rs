@@ -8,6 +8,7 @@ use brickyard::{
     domain::Hostname,
     node::{
         Cmd,
+        health::Part,
         sim::{Fault, Faults, Sim, world::Volume},
     },
     operation::{DeleteVolume, Queued, ResyncDevice, Settings},
@@ -55,7 +56,7 @@ fn an_unwell_node_is_better_than_none() {
     let site = estate().site();
     let server = site.start();
     for n in 0..4 {
-        server.operations.nodes().health().ill(&host(n), "test");
+        server.operations.nodes().health().ill(&host(n), Part::Way, "test");
     }
     server.perform(create(2, &replica_3(), ""));
     assert_eq!(server.operations.nodes().health().unwell().len(), 1, "three have answered");
@@ -183,7 +184,7 @@ fn what_is_stuck_waits_for_its_node_and_no_longer() {
     // The node goes and comes: that is reason enough to try again.
     server.fuse.set_trouble(Trouble::None);
     let health = server.operations.nodes().health();
-    health.ill(&host(1), "away");
+    health.ill(&host(1), Part::Way, "away");
     server.perform_quietly(ResyncDevice::new(estate().device("n1 /dev/sdc")));
     server.finish();
     server.picture(Some(id)).unwrap();

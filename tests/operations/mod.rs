@@ -9,6 +9,7 @@ mod crash;
 mod faults;
 mod fuse;
 mod health;
+mod imported;
 mod late;
 mod removal;
 mod rest;

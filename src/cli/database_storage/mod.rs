@@ -21,7 +21,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use objects::{Copy, list};
 use reqwest::Method;
-use std::{fs::File, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
+use std::{
+    fs::{File, Permissions},
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::PathBuf,
+};
 
 /// GiB, the same for everybody.
 const SIZE: i64 = 2;
@@ -138,17 +143,22 @@ async fn deliver(wanted: &SetUp, volume: &VolumeInfo, session: &Session<'_>) -> 
         Copy { volume, database: &database, image: &wanted.image, node: wanted.node_selector() };
     let text = serde_json::to_string_pretty(&list(&copy))?;
     session.console.print(&format!("Saving {}\n", wanted.listfile.display()))?;
-    let written = wanted.open()?.write_all(text.as_bytes());
+    let mut file = wanted.open()?;
+    let written = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
     written.with_context(|| format!("cannot write {}", wanted.listfile.display()))
 }
 
 impl SetUp {
-    /// The file, empty, and for nobody else's eyes: a database has the secrets of block volumes.
+    /// The file, for nobody else's eyes, also when it was there before: a database has the secrets
+    /// of block volumes. What it holds stays until there is something to be written.
     fn open(&self) -> Result<File> {
         let mut options = File::options();
-        options.create(true).write(true).truncate(true).mode(0o600);
+        options.create(true).write(true).truncate(false).mode(0o600);
+        let private =
+            |file: File| file.set_permissions(Permissions::from_mode(0o600)).map(|()| file);
         options
             .open(&self.listfile)
+            .and_then(private)
             .with_context(|| format!("cannot write {}", self.listfile.display()))
     }
     /// As key and value; anything but one `=` is no selector, as in Heketi's tool.

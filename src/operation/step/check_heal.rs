@@ -103,10 +103,22 @@ impl CheckHeal {
         Ok(())
     }
 
+    /// Whether the other bricks can give all that is on this one now, or, if there is time for that,
+    /// in a while.
+    pub(super) async fn judge(&self, nodes: &Nodes) -> Result<()> {
+        if self.others.is_empty() {
+            // Without redundancy nothing could be healed: Heketi then lost the data if it was told
+            // not to ask.
+            return Err(self.refusal(Obstacle::TooFew(0)));
+        }
+        if self.check == HealCheck::Skip { Ok(()) } else { self.wait(nodes).await }
+    }
+
     /// Until there is nothing to be healed from this brick. Ends with the obstacle when nothing was
     /// healed for a very long time.
     async fn wait(&self, nodes: &Nodes) -> Result<()> {
         let pace = nodes.pace();
+        let _told = Told(nodes);
         let (mut fewest, mut in_vain) = (u64::MAX, 0);
         loop {
             let heal = self.ask(nodes).await?;
@@ -125,21 +137,20 @@ impl CheckHeal {
     }
 }
 
+/// Nobody is told of healing any more when nobody waits for it, however that ends.
+struct Told<'a>(&'a Nodes);
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.0.note_healing(None);
+    }
+}
+
 impl Effect for CheckHeal {
     const WAY: Way = Way::Reversible;
 
     async fn run(&self, nodes: &Nodes) -> Result {
         self.look(nodes).await?;
-        if self.others.is_empty() {
-            // Without redundancy nothing could be healed: Heketi then lost the data if it was told
-            // not to ask.
-            return Err(self.refusal(Obstacle::TooFew(0)));
-        }
-        if self.check != HealCheck::Skip {
-            let waited = self.wait(nodes).await;
-            nodes.note_healing(None);
-            waited?;
-        }
+        self.judge(nodes).await?;
         Ok(Output::Nothing)
     }
     async fn undo(&self, _: &Nodes) -> Result {
@@ -147,6 +158,9 @@ impl Effect for CheckHeal {
     }
     fn place(&self) -> Place<'_> {
         Place::Pool(&self.pool)
+    }
+    fn brick(&self) -> Option<BrickId> {
+        Some(self.brick)
     }
 }
 

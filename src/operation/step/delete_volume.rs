@@ -81,7 +81,7 @@ impl Effect for DestroyVolume {
 }
 
 /// What gluster says of the volume; none when there is no such volume.
-pub(super) async fn state(
+pub(crate) async fn state(
     nodes: &Nodes,
     pool: &Pool,
     name: &VolumeName,

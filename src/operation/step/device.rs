@@ -1,7 +1,7 @@
 //! Setting devices up for bricks, reading them, and giving them back.
 use super::{Effect, Output, Place, Result, Way, after_start};
 use crate::{
-    domain::{DeviceFacts, DeviceId, DeviceName, Hostname},
+    domain::{DeviceFacts, DeviceId, DeviceName, Hostname, Kib},
     node::{NodeError, Nodes, Ran, Script, lvm, mount},
 };
 use serde::{Deserialize, Serialize};
@@ -146,6 +146,9 @@ pub(crate) struct ReadDevice {
     pub(crate) host: Hostname,
     pub(crate) device: DeviceId,
     pub(crate) name: DeviceName,
+    /// What was in use by the database's account when this was planned, if that matters.
+    #[serde(default)]
+    pub(crate) accounted: Option<Kib>,
 }
 
 impl Effect for ReadDevice {

@@ -28,7 +28,7 @@ pub(crate) use clone_volume::{CloneVolume, FindNameFree, SourceBrick};
 pub(crate) use create_block::{BlockHost, CreateBlock, InspectBlock};
 pub(crate) use create_volume::CreateVolume;
 pub(crate) use delete_block::DestroyBlock;
-pub(crate) use delete_volume::{DestroyVolume, InspectVolume};
+pub(crate) use delete_volume::{DestroyVolume, InspectVolume, state as volume_state};
 pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
 pub(crate) use flush_brick::FlushBrick;
 pub(crate) use peer::{Detach, Probe};

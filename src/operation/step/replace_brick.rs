@@ -1,6 +1,7 @@
 //! Putting a new brick in the place of an old one.
 use super::{
-    Effect, Output, Place, Pool, Result, Way, after_start, delete_volume::state, nothing_came_of_it,
+    CheckHeal, Effect, Output, Place, Pool, Result, Way, after_start, delete_volume::state,
+    nothing_came_of_it,
 };
 use crate::{
     domain::{NodeId, VolumeId, VolumeName},
@@ -22,22 +23,49 @@ pub(crate) struct ReplaceBrick {
     pub(crate) new: BrickAddress,
     /// The node of the new brick.
     pub(crate) node: NodeId,
+    /// Asked again before each attempt, since much may have happened since it was planned.
+    #[serde(default)]
+    pub(crate) check: Option<CheckHeal>,
 }
 
 impl ReplaceBrick {
     fn script(&self, commands: Vec<Cmd>) -> Script {
         Script::changing(format!("volume-{}", self.id)).then_all(commands)
     }
+
+    async fn is_done(&self, nodes: &Nodes) -> Result<bool> {
+        let found = state(nodes, &self.pool, &self.name).await?;
+        if !found.is_some_and(|volume| volume.has(&self.new)) {
+            return Ok(false);
+        }
+        // Some nodes may have failed where others replaced it: they take it over.
+        let renew = gluster::renew(nodes.tools(), &self.name, self.id);
+        self.pool.change(nodes, &self.script(renew)).await.map_err(after_start)?;
+        Ok(true)
+    }
 }
 
 impl Effect for ReplaceBrick {
     const WAY: Way = Way::ForwardOnly;
 
-    /// Tries first: gluster refuses to replace a brick that is not there any more. What the volume
-    /// has decides when that fails.
+    /// What the volume has decides: an earlier attempt may have done it. If not, the other bricks
+    /// must still be able to give what is on the old one.
     async fn run(&self, nodes: &Nodes) -> Result {
         let (mut again, mut in_doubt) = (false, false);
         loop {
+            let started = |error| if again { after_start(error) } else { error };
+            if self.is_done(nodes).await.map_err(started)? {
+                return Ok(Output::Nothing);
+            }
+            if let Some(check) = &self.check
+                && let Err(error) = check.judge(nodes).await
+            {
+                return Err(match error {
+                    // Unless an earlier command may still come, nothing has happened.
+                    NodeError::Refused(_) if !in_doubt => NodeError::WithoutEffect(error.into()),
+                    error => started(error),
+                });
+            }
             let replace = gluster::replace_brick(nodes.tools(), &self.name, &self.old, &self.new);
             let Err(error) = self.pool.change(nodes, &self.script(vec![replace])).await else {
                 return Ok(Output::Nothing);
@@ -45,11 +73,7 @@ impl Effect for ReplaceBrick {
             if error.is_unreachable() && !again {
                 return Err(error);
             }
-            let found = state(nodes, &self.pool, &self.name).await.map_err(after_start)?;
-            if found.is_some_and(|volume| volume.has(&self.new)) {
-                // Some nodes may have failed where others replaced it: they take it over.
-                let renew = gluster::renew(nodes.tools(), &self.name, self.id);
-                self.pool.change(nodes, &self.script(renew)).await.map_err(after_start)?;
+            if self.is_done(nodes).await.map_err(after_start)? {
                 return Ok(Output::Nothing);
             }
             in_doubt |= !matches!(error, NodeError::Failed { .. });

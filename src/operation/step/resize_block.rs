@@ -35,12 +35,18 @@ impl ResizeBlock {
         match self.place.state(nodes).await {
             Err(_) => Now::Unknown,
             Ok(None) => Now::Gone,
-            Ok(Some(state)) if !state.behind.is_empty() => Now::Grown(state.usable(from, to)),
-            // Sizes of TiB are shown so roughly that the old and the new may look the same.
-            Ok(Some(state)) if state.size == shown(to) && shown(from) != shown(to) => {
-                Now::Grown(to)
+            // Sizes of TiB are shown so roughly that the old and the new may look the same; a host
+            // that is behind may be so since an earlier expansion.
+            Ok(Some(state)) if shown(from) == shown(to) => {
+                if state.behind.is_empty() {
+                    Now::AsBefore
+                } else {
+                    Now::Unknown
+                }
             }
-            Ok(Some(_)) => Now::AsBefore,
+            Ok(Some(state)) if state.size != shown(to) => Now::AsBefore,
+            Ok(Some(state)) if state.behind.is_empty() => Now::Grown(to),
+            Ok(Some(state)) => Now::Grown(state.usable(from, to)),
         }
     }
 }

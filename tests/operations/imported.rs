@@ -1,0 +1,109 @@
+//! Volumes of an import: which of their bricks belong together only gluster knows.
+use super::{
+    scenario::{Base, clone, evict, named},
+    site::{Server, Site},
+};
+use brickyard::{
+    domain::BrickId,
+    operation::Queued,
+    store::bricks::{self, Brick},
+};
+
+fn base() -> &'static Base {
+    named("delete volume").base()
+}
+
+/// A volume of two sets, of which an import has taken over all but the order of its bricks.
+fn site() -> Site {
+    let site = base().site();
+    let server = site.start();
+    let volume = base().volume("two").to_string();
+    server.must(async {
+        let mut tx = server.store.write().await.unwrap();
+        sqlx::query("UPDATE bricks SET set_index = -1, position = -rowid WHERE volume = ?")
+            .bind(volume)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    });
+    server.end();
+    site
+}
+
+fn in_order(server: &Server) -> Vec<Brick> {
+    server.must(async {
+        let mut tx = server.store.read().await.unwrap();
+        bricks::in_order(&mut tx, base().volume("two")).await.unwrap()
+    })
+}
+
+fn address(brick: &Brick) -> String {
+    format!("{}:{}", brick.peer, brick.path)
+}
+
+/// One of the first set, and the hosts of the two that hold the same data.
+fn first_set(site: &Site, server: &Server) -> (BrickId, Vec<String>) {
+    let order = site.sim.world().volumes.iter().find(|v| v.name == "two").unwrap().bricks.clone();
+    assert_eq!(order.len(), 6);
+    let all = in_order(server);
+    let at = |text: &String| all.iter().find(|brick| address(brick) == *text).unwrap();
+    let hosts = order[1..3].iter().map(|text| at(text).host.to_string());
+    (at(&order[0]).id, hosts.collect())
+}
+
+/// What the other set has is no copy.
+#[test]
+fn the_last_copy_is_not_moved() {
+    let site = site();
+    let server = site.start();
+    let (brick, others) = first_set(&site, &server);
+    site.sim.world().down.extend(others);
+    let id = server.must(server.operations.start(evict(brick))).unwrap();
+    server.rest();
+    match server.queued(id) {
+        Queued::Failed(why) => assert!(why.contains("only 0 of 2 required peer bricks"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    site.sim.world().down.clear();
+    server.picture(Some(id)).unwrap();
+    server.end();
+}
+
+#[test]
+fn the_order_is_learnt_when_it_is_needed() {
+    for clones in [false, true] {
+        let site = site();
+        let server = site.start();
+        if clones {
+            server.perform(clone(base().volume("two"), "twin"));
+        } else {
+            server.perform(evict(first_set(&site, &server).0));
+        }
+        let known = in_order(&server);
+        let places: Vec<_> = known.iter().map(|b| (b.set_index, b.position)).collect();
+        assert_eq!(places, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
+        let world = site.sim.world().clone();
+        let gluster = &world.volumes.iter().find(|v| v.name == "two").unwrap().bricks;
+        assert_eq!(*gluster, known.iter().map(address).collect::<Vec<_>>());
+        server.picture(None).unwrap();
+        server.end();
+    }
+}
+
+#[test]
+fn an_order_that_cannot_be_told_is_not_guessed() {
+    let site = site();
+    let server = site.start();
+    let (brick, _) = first_set(&site, &server);
+    for volume in &mut site.sim.world().volumes {
+        if volume.name == "two" {
+            volume.bricks[5].push_str("-by-hand");
+        }
+    }
+    for operation in [evict(brick), clone(base().volume("two"), "twin")] {
+        let refused = server.must(server.operations.start(operation)).unwrap_err().to_string();
+        assert!(refused.contains("belong together cannot be told"), "{refused}");
+    }
+    server.end();
+}
