@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 
 /// The point of no return of a move: from now on gluster heals the new brick, and has forgotten the
 /// old one.
+///
+/// Marks that an attempt left on the new brick when a power cut ended it are no hindrance, as they
+/// are to an `add-brick`: `commit force` takes bricks that are marked (seen with gluster 10.3, with
+/// the volume's own mark and with another's).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReplaceBrick {
     pub(crate) pool: Pool,
