@@ -9,6 +9,7 @@ pub mod api;
 pub mod http;
 pub mod inventory;
 pub mod database;
+pub mod heketi_db;
 pub mod examine;
 pub mod operation;
 pub mod placement;

@@ -58,6 +58,19 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("inventory", &["crate::http", "crate::node", "crate::operation", "axum", "sqlx::query"]),
     ("examine", &["crate::http", "axum", "sqlx", "openssh"]),
     ("database", &["crate::http", "axum", "sqlx", "openssh"]),
+    (
+        "heketi_db",
+        &[
+            "crate::http",
+            "crate::node",
+            "crate::store",
+            "crate::operation",
+            "crate::database",
+            "tokio",
+            "sqlx",
+            "axum",
+        ],
+    ),
     ("http", &["crate::node", "crate::placement", "store::{", "store::nodes", "sqlx", "openssh"]),
     (
         "metrics",
@@ -82,6 +95,7 @@ const ALONE: &[(&str, &str)] = &[
     ("shlex::", "node/render.rs"),
     ("jsonwebtoken", "http/auth.rs cli/token.rs"),
     ("tokio_rustls::", "http/tls.rs"),
+    ("flate2::", "heketi_db/mod.rs"),
     (
         "prometheus::",
         "metrics/mod.rs metrics/commands.rs metrics/exposition.rs metrics/operations.rs",

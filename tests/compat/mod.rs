@@ -3,6 +3,7 @@ mod coverage;
 mod document;
 mod database;
 mod golden;
+mod heketi_db;
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -5,6 +5,7 @@
 //! let volume = app.create_volume(json!({"size": 10})).await;
 //! ```
 pub mod client;
+pub mod heketi;
 pub mod many;
 
 use brickyard::{
