@@ -18,7 +18,8 @@ use crate::{
     node::gluster::NewVolume,
     placement::{Placement, Refusal},
     store::{
-        WriteTx, bricks,
+        WriteTx,
+        bricks::{self, Brick},
         clusters::Cluster,
         volumes::{self, Volume},
     },
@@ -119,6 +120,45 @@ impl CreateVolume {
             block: true,
             snapshot: None,
         })
+    }
+
+    /// As it must have been asked for, by a volume that is not done.
+    pub(super) fn of(volume: &Volume) -> Self {
+        Self {
+            volume: volume.id,
+            name: volume.name.clone(),
+            size: volume.size,
+            clusters: volume.clusters.iter().map(ToString::to_string).collect(),
+            durability: volume.durability,
+            gid: volume.gid,
+            options: volume.options.clone(),
+            block: volume.block,
+            snapshot: volume.snapshot,
+        }
+    }
+
+    /// What makes the volume of these bricks.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(super) async fn steps(tx: &mut WriteTx, volume: &Volume, bricks: &[Brick]) -> Result<Plan> {
+        let arbiter = bricks.iter().any(|b| b.part == Part::Arbiter);
+        let pool = pool(tx, volume.cluster, bricks).await?;
+        let flush = flush_steps(bricks, &pool, volume);
+        let gluster = step::CreateVolume {
+            pool,
+            volume: NewVolume {
+                id: volume.id,
+                name: volume.name.clone(),
+                durability: volume.effective(),
+                arbiter,
+                bricks: addresses(bricks),
+                options: volume.options.clone(),
+            },
+            nodes: bricks.iter().map(|b| (b.peer.clone(), b.node)).collect(),
+            members: members(tx, volume.cluster).await?,
+        };
+        Ok(vec![create_steps(bricks, volume.gid), vec![Step::CreateVolume(gluster)], flush])
     }
 
     fn check_size(&self, settings: &Settings) -> Result<()> {
@@ -257,23 +297,7 @@ impl Operation for CreateVolume {
         let (volume, placement) = self.choose(tx, candidates, planning).await?;
         volumes::insert(tx, &volume).await?;
         let bricks = add_bricks(tx, volume.id, &placement, planning.id).await?;
-        let arbiter = bricks.iter().any(|b| b.part == Part::Arbiter);
-        let pool = pool(tx, volume.cluster, &bricks).await?;
-        let flush = flush_steps(&bricks, &pool, &volume);
-        let gluster = step::CreateVolume {
-            pool,
-            volume: NewVolume {
-                id: volume.id,
-                name: volume.name.clone(),
-                durability: volume.effective(),
-                arbiter,
-                bricks: addresses(&bricks),
-                options: volume.options,
-            },
-            nodes: bricks.iter().map(|b| (b.peer.clone(), b.node)).collect(),
-            members: members(tx, volume.cluster).await?,
-        };
-        Ok(vec![create_steps(&bricks, self.gid), vec![Step::CreateVolume(gluster)], flush])
+        Self::steps(tx, &volume, &bricks).await
     }
     async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
         bricks::settle(tx, record.id).await?;

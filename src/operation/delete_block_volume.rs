@@ -25,6 +25,22 @@ impl DeleteBlockVolume {
     pub fn new(block: BlockVolumeId) -> Self {
         Self { block }
     }
+
+    /// What removes it.
+    ///
+    /// # Errors
+    /// It is not there, or the database fails.
+    pub(super) async fn steps(&self, tx: &mut WriteTx) -> Result<Plan> {
+        let block = block_volumes::get(tx, self.block).await?.ok_or_else(Error::id_not_found)?;
+        let hosting = volumes::get(tx, block.hosting).await?.ok_or_else(Error::id_not_found)?;
+        let place = BlockPlace {
+            pool: pool(tx, hosting.cluster, &[]).await?,
+            id: self.block,
+            name: Name { hosting: hosting.name, block: block.name },
+        };
+        let destroy = DestroyBlock { place, iqn: block.target.iqn };
+        Ok(vec![vec![Step::DestroyBlock(destroy)]])
+    }
 }
 
 impl Operation for DeleteBlockVolume {
@@ -42,16 +58,9 @@ impl Operation for DeleteBlockVolume {
     }
 
     async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {
-        let block = block_volumes::get_settled(tx, self.block).await?;
-        let hosting = volumes::get(tx, block.hosting).await?.ok_or_else(Error::id_not_found)?;
+        block_volumes::get_settled(tx, self.block).await?;
         block_volumes::set_pending(tx, self.block, Some(planning.id)).await?;
-        let place = BlockPlace {
-            pool: pool(tx, hosting.cluster, &[]).await?,
-            id: self.block,
-            name: Name { hosting: hosting.name, block: block.name },
-        };
-        let destroy = DestroyBlock { place, iqn: block.target.iqn };
-        Ok(vec![vec![Step::DestroyBlock(destroy)]])
+        self.steps(tx).await
     }
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {
         block_volumes::delete(tx, self.block).await

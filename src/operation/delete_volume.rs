@@ -8,7 +8,11 @@ use super::{
 use crate::{
     domain::{VolumeId, database_volume},
     error::{Error, Result},
-    store::{WriteTx, block_hosting, bricks, volumes},
+    store::{
+        WriteTx, block_hosting,
+        bricks::{self, Brick},
+        volumes::{self, Volume},
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +27,23 @@ impl DeleteVolume {
     #[must_use]
     pub fn new(volume: VolumeId) -> Self {
         Self { volume }
+    }
+
+    /// What removes the volume and these bricks of it: its stages ask, delete, and remove bricks.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(super) async fn steps(tx: &mut WriteTx, volume: &Volume, bricks: &[Brick]) -> Result<Plan> {
+        let pool = pool(tx, volume.cluster, bricks).await?;
+        let (id, name) = (volume.id, volume.name.clone());
+        let inspect = InspectVolume { pool: pool.clone(), name: name.clone() };
+        let members = members(tx, volume.cluster).await?;
+        let destroy = DestroyVolume { pool, id, name, bricks: addresses(bricks), members };
+        Ok(vec![
+            vec![Step::InspectVolume(inspect)],
+            vec![Step::DestroyVolume(destroy)],
+            destroy_steps(bricks),
+        ])
     }
 }
 
@@ -57,17 +78,7 @@ impl Operation for DeleteVolume {
         volumes::set_pending(tx, self.volume, Some(planning.id)).await?;
         bricks::claim_all(tx, self.volume, planning.id).await?;
         let bricks = bricks::of_operation(tx, planning.id).await?;
-        let pool = pool(tx, volume.cluster, &bricks).await?;
-        let name = volume.name;
-        let inspect = InspectVolume { pool: pool.clone(), name: name.clone() };
-        let members = members(tx, volume.cluster).await?;
-        let bricks_of_it = addresses(&bricks);
-        let destroy = DestroyVolume { pool, id: self.volume, name, bricks: bricks_of_it, members };
-        Ok(vec![
-            vec![Step::InspectVolume(inspect)],
-            vec![Step::DestroyVolume(destroy)],
-            destroy_steps(&bricks),
-        ])
+        Self::steps(tx, &volume, &bricks).await
     }
     async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
         drop_bricks(tx, record).await?;

@@ -485,7 +485,7 @@ async fn certify(nodes: &Nodes, record: &Record) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// Writes the plan of an operation into the transaction.
+/// Plans an operation, and writes the plan into the transaction.
 ///
 /// # Errors
 /// The operation is refused, or the database fails.
@@ -498,7 +498,11 @@ pub(super) async fn plan(
     write_plan(tx, planning.id, &stages).await
 }
 
-async fn write_plan(tx: &mut WriteTx, id: OperationId, stages: &Plan) -> Result<()> {
+/// Writes a plan into the transaction: none of its steps was begun.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn write_plan(tx: &mut WriteTx, id: OperationId, stages: &Plan) -> Result<()> {
     let mut steps = vec![];
     for (stage, of_stage) in (0_i64..).zip(stages) {
         for step in of_stage {

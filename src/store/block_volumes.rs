@@ -99,16 +99,25 @@ pub async fn insert(tx: &mut WriteTx, block: &BlockVolume) -> Result<()> {
     Ok(())
 }
 
+/// The block volume of this id, if there is one, be it settled or not.
+///
+/// # Errors
+/// The database fails.
+pub async fn get(db: &mut SqliteConnection, id: BlockVolumeId) -> Result<Option<BlockVolume>> {
+    let found = sqlx::query("SELECT * FROM block_volumes WHERE id = ?")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    found.as_ref().map(read).transpose()
+}
+
 /// The block volume of this id, unless it is being created or deleted.
 ///
 /// # Errors
 /// 404 when there is none; the database fails.
 pub async fn get_settled(db: &mut SqliteConnection, id: BlockVolumeId) -> Result<BlockVolume> {
-    let found = sqlx::query("SELECT * FROM block_volumes WHERE id = ? AND pending_op IS NULL")
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    found.as_ref().map(read).transpose()?.ok_or_else(Error::id_not_found)
+    let settled = get(db, id).await?.filter(|block| block.pending.is_none());
+    settled.ok_or_else(Error::id_not_found)
 }
 
 /// Ids of all block volumes that are not being created or deleted, sorted.

@@ -122,6 +122,20 @@ pub struct Progress {
 /// # Errors
 /// The database fails.
 pub async fn insert(tx: &mut WriteTx, id: OperationId, kind: &str, params: &str) -> Result<()> {
+    insert_at(tx, id, kind, params, now()).await
+}
+
+/// The same for an operation that was accepted at this time, seconds since 1970.
+///
+/// # Errors
+/// The database fails.
+pub async fn insert_at(
+    tx: &mut WriteTx,
+    id: OperationId,
+    kind: &str,
+    params: &str,
+    time: i64,
+) -> Result<()> {
     sqlx::query(
         "INSERT INTO operations (id, kind, params, state, created_at) \
          VALUES (?, ?, ?, 'accepted', ?)",
@@ -129,7 +143,7 @@ pub async fn insert(tx: &mut WriteTx, id: OperationId, kind: &str, params: &str)
     .bind(id.to_string())
     .bind(kind)
     .bind(params)
-    .bind(now())
+    .bind(time)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -135,8 +135,9 @@ async fn attributes(db: &mut SqliteConnection) -> Result<BTreeMap<String, String
     rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("value")?))).collect()
 }
 
-/// Fills an empty database. Operations are not taken over, and neither is what marks objects as
-/// theirs, nor what is left of bricks; the attributes stay those of the new database.
+/// Fills an empty database. What marks objects as belonging to an operation is kept: whoever has
+/// such marks writes these operations as well. Neither these nor what is left of bricks are taken
+/// over; the attributes stay those of the new database.
 ///
 /// # Errors
 /// The database fails, or is not empty.
@@ -145,29 +146,29 @@ pub async fn put(tx: &mut WriteTx, snapshot: &Snapshot) -> Result<()> {
         clusters::insert(tx, *cluster).await?;
     }
     for node in &snapshot.nodes {
-        nodes::insert(tx, &Node { pending: None, ..node.clone() }).await?;
+        nodes::insert(tx, node).await?;
     }
     for device in &snapshot.devices {
-        devices::insert(tx, &Device { pending: None, ..device.clone() }).await?;
+        devices::insert(tx, device).await?;
     }
     for volume in &snapshot.volumes {
-        volumes::insert(tx, &Volume { pending: None, ..volume.clone() }).await?;
+        volumes::insert(tx, volume).await?;
     }
     for (id, hosting) in &snapshot.hosting {
         block_hosting::set(tx, *id, hosting.reserved, hosting.restriction).await?;
     }
     for block in &snapshot.block_volumes {
-        block_volumes::insert(tx, &BlockVolume { pending: None, ..block.clone() }).await?;
+        block_volumes::insert(tx, block).await?;
     }
     for brick in &snapshot.bricks {
-        bricks::insert_row(tx, &brick.at_rest()).await?;
+        bricks::insert_row(tx, &brick.row()).await?;
     }
     Ok(())
 }
 
 impl StoredBrick {
-    /// Its row in another database, where no operation has it.
-    fn at_rest(&self) -> NewBrick {
+    /// Its row in another database.
+    fn row(&self) -> NewBrick {
         NewBrick {
             id: self.id,
             volume: self.volume,
@@ -178,7 +179,7 @@ impl StoredBrick {
             set_index: self.set_index,
             position: self.position,
             cloned: self.cloned.clone(),
-            pending: None,
+            pending: self.pending,
             replaces: None,
         }
     }
