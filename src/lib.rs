@@ -18,6 +18,7 @@ pub mod store;
 pub mod domain;
 
 // What puts them together.
+pub mod adopt;
 pub mod app;
 pub mod config;
 pub mod demo;

@@ -1,5 +1,6 @@
 //! `brickyard serve`: from the configuration to a running server, and its orderly end.
 use crate::{
+    adopt,
     app::{App, Gate, Mode, Parts},
     config::{Auth, Config, Executor},
     http::{
@@ -106,15 +107,19 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The application of a configuration, before it serves.
 ///
 /// # Errors
-/// The database cannot be opened, or would hide a Heketi database that is still to be adopted.
+/// The database cannot be opened, or a database of Heketi lies there that cannot be adopted.
 pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -> Result<App> {
     if let Some(old) = &config.heketi_database {
-        bail!(
-            "{} is the database of a Heketi estate. This version cannot adopt it yet, and starting \
-             empty beside it would answer \"Id not found\" for volumes that exist. Nothing was \
-             changed. To start with a new, empty database all the same, name it with --database",
-            old.display()
-        );
+        if config.read_only {
+            bail!(
+                "{} is the database of a Heketi estate, and was not adopted: that would make {}, and \
+                 db_read_only is set. Look at it with `brickyard adopt {0}`",
+                old.display(),
+                config.database.display()
+            );
+        }
+        // Starting empty beside it would answer "Id not found" for volumes that exist.
+        adopt::at_start(old, &config.database).await?;
     }
     for line in &config.ignored {
         tracing::warn!("has no effect: {line}");

@@ -58,6 +58,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("inventory", &["crate::http", "crate::node", "crate::operation", "axum", "sqlx::query"]),
     ("examine", &["crate::http", "axum", "sqlx", "openssh"]),
     ("database", &["crate::http", "axum", "sqlx", "openssh"]),
+    ("adopt", &["crate::http", "crate::node", "axum", "sqlx", "openssh"]),
     (
         "heketi_db",
         &[

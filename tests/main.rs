@@ -5,6 +5,7 @@
     unreachable_pub,
     reason = "a test that cannot go on fails"
 )]
+mod adopt;
 mod architecture;
 mod cli;
 mod compat;

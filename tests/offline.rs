@@ -1,5 +1,5 @@
 //! Commands on the database while no server runs, by the real binary.
-use crate::harness::{self, BusyMounts, Start, TestApp};
+use crate::harness::{self, BusyMounts, Start, TestApp, heketi::Pair};
 use brickyard::api::{
     database::{Check, Dump},
     json,
@@ -150,17 +150,23 @@ fn nothing_is_overwritten_and_nothing_is_made_by_the_way() {
     assert_eq!(fs::read_to_string(folder.join("in.json")).unwrap(), V4);
 }
 
-/// Heketi's own database is neither read nor written; ours stands beside it, by its name.
+/// Heketi's own database is never written; ours stands beside it, by its name.
 #[test]
 fn heketis_database_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let mut bolt = vec![0; 4096];
-    bolt[16..20].copy_from_slice(&0xED0C_DAED_u32.to_le_bytes());
+    let [Pair { file: bolt, export, .. }, ..] = harness::heketi::databases();
     fs::write(folder.join("heketi.db"), &bolt).unwrap();
     fs::write(folder.join("in.json"), V4).unwrap();
-    let text = refused(folder, "db export --dbfile heketi.db --jsonfile -");
-    assert!(text.contains("(BoltDB)") && text.contains("heketi db export"), "{text}");
+    // As long as ours is not there, theirs is read.
+    let (out, told) = good(folder, "db export --dbfile heketi.db --jsonfile -");
+    assert_eq!((out.as_str(), told.as_str()), (export.as_str(), ""));
+    let (out, _) = good(folder, "db consistency-check --dbfile heketi.db");
+    let check: Check = serde_json::from_str(&out).unwrap();
+    assert_eq!((check.bricks.total, check.totalinconsistencies), (18, 0));
+    let text = refused(folder, "db delete-bricks-with-empty-path --dbfile heketi.db --all");
+    assert!(text.contains("(BoltDB)") && text.contains("brickyard adopt heketi.db"), "{text}");
+    assert_eq!(names(folder), ["heketi.db", "in.json"]);
     good(folder, "db import --dbfile heketi.db --jsonfile in.json");
     assert_eq!(fs::read(folder.join("heketi.db")).unwrap(), bolt);
     // The same words, by the name that scripts call.
@@ -296,10 +302,13 @@ async fn operations_are_brought_to_rest_by_the_command() {
     assert!(told.contains("1 operation(s) are not finished"), "{told}");
     let entry = read(&out).pendingoperations.into_values().next().unwrap();
     assert_eq!((entry.kind, entry.status.as_str()), (2, "failed"));
-    // Such a file is not taken: nobody would know how far the operation is.
+    // The nodes tell how far it is, so it comes along.
     fs::write(folder.join("in.json"), &out).unwrap();
-    let not = refused(folder, "db import --dbfile other.db --jsonfile in.json");
-    assert!(not.contains(&format!("operation {} is not finished (type 2", entry.id)), "{not}");
+    let (_, told) = good(folder, "db import --dbfile other.db --jsonfile in.json");
+    assert!(told.contains(&format!("note: operation {} was to delete volume", entry.id)), "{told}");
+    let (other, _) = good(folder, "db export --dbfile other.db --jsonfile -");
+    let other = read(&other).pendingoperations.into_values().next().unwrap();
+    assert_eq!((&other.id, other.kind, other.status.as_str()), (&entry.id, 2, ""));
 
     let words = "offline cleanup-operations --executor sim --database brickyard.db";
     assert_eq!(good(folder, words).0, "1 operation(s) brought to rest, 0 left\n");

@@ -4,7 +4,7 @@ use brickyard::{
     cli,
     config::{Config, Overrides},
     demo,
-    offline::{self, DbCommand, OfflineCommand},
+    offline::{self, Adopt, DbCommand, OfflineCommand},
     serve,
     telemetry::{self, LogFormat},
 };
@@ -28,6 +28,8 @@ struct Program {
 enum Command {
     /// Run the server.
     Serve(Serve),
+    /// Make a database of one of Heketi, which stays as it is; without --yes, tell what would be.
+    Adopt(Adopt),
     /// Export, import and check the database while no server runs.
     #[command(subcommand)]
     Db(DbCommand),
@@ -117,6 +119,7 @@ fn main() -> ExitCode {
         }
         _ => match Program::parse().command {
             Command::Serve(options) => ended(run(options)),
+            Command::Adopt(command) => ended(adopt(command)),
             Command::Db(command) => ended(db(command)),
             Command::Offline(command) => ended(work_offline(command)),
             Command::Demo(options) => ended(demo::run(options)),
@@ -150,6 +153,12 @@ fn db(command: DbCommand) -> Result<()> {
     let _logging =
         telemetry::start(if command.debug() { "debug" } else { "error" }, LogFormat::Text);
     runtime()?.block_on(offline::db(command))
+}
+
+fn adopt(command: Adopt) -> Result<()> {
+    // What a person needs to know is told in other ways.
+    let _logging = telemetry::start("error", LogFormat::Text);
+    runtime()?.block_on(offline::adopt(command))
 }
 
 fn work_offline(command: OfflineCommand) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Where the database is, and whether one of Heketi waits there.
 use super::{Overrides, environment::Environment, file::File};
+use crate::heketi_db;
 use std::path::{Path, PathBuf};
 
 /// Our database for a file that is named as Heketi's may be.
@@ -28,13 +29,11 @@ pub(super) fn database(
     (ours, waiting.then_some(old))
 }
 
-/// Whether the file is a database of Heketi.
-///
-/// BoltDB writes its magic number into the first page, after a header of 16 bytes.
+/// Whether the file is a database of Heketi, by its first bytes.
 #[must_use]
 pub fn is_bolt(path: &Path) -> bool {
     use std::io::Read;
     let mut page = [0; 20];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut page));
-    read.is_ok() && page[16..] == 0xED0C_DAED_u32.to_le_bytes()
+    read.is_ok() && heketi_db::is_bolt(&page)
 }

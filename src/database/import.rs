@@ -5,6 +5,7 @@
 use super::{
     check,
     dump::{ATTRIBUTES, EXTENSION},
+    inherited::inherited,
 };
 use crate::{
     api::database::{
@@ -12,10 +13,11 @@ use crate::{
     },
     domain::{
         BlockTarget, BlockVolumeName, BrickId, BrickSize, ClonedLv, ClusterId, DeviceId,
-        DeviceName, Gib, Hostname, Kib, NodeId, Part, Restriction, SnapshotFactor, State, VolumeId,
-        VolumeName, VolumeOption, block::kept_back, durability::Requested,
+        DeviceName, Gib, Hostname, Kib, NodeId, OperationId, Part, Restriction, SnapshotFactor,
+        State, VolumeId, VolumeName, VolumeOption, block::kept_back, durability::Requested,
     },
     node::names::BrickLv,
+    operation::Inherited,
     store::{
         block_hosting::Hosting,
         block_volumes::BlockVolume,
@@ -37,6 +39,8 @@ use std::{
 pub struct Import {
     /// The rows.
     pub snapshot: Snapshot,
+    /// Unfinished operations, which mark rows of the snapshot as theirs.
+    pub inherited: Vec<Inherited>,
     /// What contradicts itself, or is not taken over as it is, in words.
     pub notes: Vec<String>,
 }
@@ -55,15 +59,14 @@ impl Display for Problems {
 /// Makes rows of a dump, of this program or of Heketi, after what Heketi itself would do to a
 /// database of an earlier version (storage.md 6.7).
 ///
-/// Unfinished operations are not taken over, so there must be none: what they have done on nodes
-/// is known only to the server that they belong to, which can bring them to rest.
+/// Of unfinished operations only those are taken over of which nodes can tell how far they are.
 ///
 /// # Errors
 /// [`Problems`]: something refers to what is not there, or is not of the known form.
 pub fn import(mut dump: Dump) -> Result<Import, Problems> {
     upgrade(&mut dump);
     let mut reader = Reader::default();
-    reader.whole(&dump);
+    let inherited = reader.whole(&dump);
     let snapshot = Snapshot {
         clusters: reader.all("cluster", &dump.clusterentries, |_, id, e| Reader::cluster(id, e)),
         nodes: reader.all("node", &dump.nodeentries, |_, id, e| Reader::node(&dump, id, e)),
@@ -81,6 +84,12 @@ pub fn import(mut dump: Dump) -> Result<Import, Problems> {
         return Err(Problems(reader.problems));
     }
     let mut snapshot = snapshot;
+    for brick in snapshot.bricks.iter_mut().filter(|brick| brick.pending.is_some()) {
+        // Heketi writes it down when the brick is made.
+        if brick.path.is_empty() {
+            brick.path = BrickLv::new(brick.id, brick.device).directory();
+        }
+    }
     share_pools(&mut snapshot.bricks);
     arrange(&mut snapshot, &dump);
     let found = check(&dump);
@@ -95,7 +104,7 @@ pub fn import(mut dump: Dump) -> Result<Import, Problems> {
     let mut notes: Vec<String> =
         parts.into_iter().filter_map(|part| part.inconsistencies).flatten().collect();
     notes.extend(reader.notes);
-    Ok(Import { snapshot, notes })
+    Ok(Import { snapshot, inherited, notes })
 }
 
 /// What Heketi does at its start to databases of earlier versions, as far as it concerns us.
@@ -141,15 +150,13 @@ fn hosts(field: &str, names: &[String]) -> Entry<Vec<Hostname>> {
 
 impl Reader {
     /// What concerns the dump as a whole.
-    fn whole(&mut self, dump: &Dump) {
+    fn whole(&mut self, dump: &Dump) -> Vec<Inherited> {
+        let mut operations = vec![];
         for (id, operation) in &dump.pendingoperations {
-            let changes: Vec<_> = operation.actions.iter().map(|a| a.id.as_str()).collect();
-            self.problems.push(format!(
-                "operation {id} is not finished (type {}, it changes {}): bring it to rest where it \
-                 was begun, by `heketi offline cleanup-operations`, and export again",
-                operation.kind,
-                changes.join(", ")
-            ));
+            match inherited(dump, id, operation) {
+                Ok(inherited) => operations.push(inherited),
+                Err(why) => self.problems.push(why),
+            }
         }
         for key in dump.dbattributeentries.keys() {
             if key != "DB_GENERATION_ID" && !ATTRIBUTES.contains(&key.as_str()) {
@@ -169,6 +176,7 @@ impl Reader {
             self.problems
                 .push(format!("brickyard.version {version} is unknown: of a newer version?"));
         }
+        operations
     }
 
     fn all<E, T>(
@@ -235,7 +243,7 @@ impl Reader {
     fn volume(dump: &Dump, id: &str, entry: &VolumeEntry) -> Entry<Volume> {
         let info = &entry.info;
         known(&dump.clusterentries, "its cluster", &info.cluster)?;
-        unmarked(dump, &entry.pending.id)?;
+        let pending = mark(dump, &entry.pending.id)?;
         let size = u64::try_from(info.size).ok().filter(|size| *size > 0);
         let factor = info.snapshot.factor;
         if info.snapshot.enable && !(1.0..=100.0).contains(&factor) {
@@ -265,7 +273,7 @@ impl Reader {
             block: info.block,
             options: options.map(option).collect::<Entry<_>>()?,
             clusters: clusters.collect::<Entry<_>>()?,
-            pending: None,
+            pending,
         })
     }
 
@@ -285,7 +293,7 @@ impl Reader {
     fn block_volume(dump: &Dump, id: &str, entry: &BlockVolumeEntry) -> Entry<BlockVolume> {
         let info = &entry.info;
         known(&dump.volumeentries, "its hosting volume", &info.blockhostingvolume)?;
-        unmarked(dump, &entry.pending.id)?;
+        let pending = mark(dump, &entry.pending.id)?;
         let host = &dump.volumeentries[&info.blockhostingvolume].info;
         if !host.block {
             return Err(format!("volume {} hosts no block volumes", host.id));
@@ -320,7 +328,7 @@ impl Reader {
                 password: target.password.clone(),
             },
             lun: target.lun,
-            pending: None,
+            pending,
         })
     }
 
@@ -328,7 +336,7 @@ impl Reader {
         let info = &entry.info;
         known(&dump.volumeentries, "its volume", &info.volume)?;
         known(&dump.deviceentries, "its device", &info.device)?;
-        unmarked(dump, &entry.pending.id)?;
+        let pending = mark(dump, &entry.pending.id)?;
         let device = &dump.deviceentries[&info.device];
         if device.node != info.node {
             let other = &device.node;
@@ -363,7 +371,7 @@ impl Reader {
             path,
             set_index: UNKNOWN,
             position: UNKNOWN,
-            pending: None,
+            pending,
         })
     }
 
@@ -447,12 +455,16 @@ fn same_id<T: FromStr<Err: Display>>(key: &str, id: &str) -> Entry<T> {
     parsed("id", id)
 }
 
-/// A mark without an operation hides an object for ever: Heketi shows it nowhere.
-fn unmarked(dump: &Dump, operation: &str) -> Entry<()> {
-    if operation.is_empty() || dump.pendingoperations.contains_key(operation) {
-        return Ok(());
+/// The operation it belongs to. A mark without an operation hides an object for ever: Heketi shows
+/// it nowhere.
+fn mark(dump: &Dump, operation: &str) -> Entry<Option<OperationId>> {
+    if operation.is_empty() {
+        return Ok(None);
     }
-    Err(format!("it belongs to operation {operation:?}, which is not there"))
+    if !dump.pendingoperations.contains_key(operation) {
+        return Err(format!("it belongs to operation {operation:?}, which is not there"));
+    }
+    parsed("Pending.Id", operation).map(Some)
 }
 
 /// It becomes part of a path on the node.

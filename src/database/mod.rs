@@ -8,6 +8,7 @@
 mod check;
 mod dump;
 mod import;
+mod inherited;
 
 pub use check::check;
 pub use dump::dump;
@@ -16,8 +17,9 @@ pub use import::{Import, Problems, import};
 use crate::{
     api::{database::Dump, json},
     error::{Error, Result},
+    operation::inherit,
     store::{
-        Store, operations,
+        Store, WriteTx, operations,
         snapshot::{self, Snapshot},
     },
 };
@@ -36,6 +38,18 @@ pub async fn read(store: &Store) -> Result<Snapshot> {
 /// The database fails.
 pub async fn unfinished(store: &Store) -> Result<usize> {
     Ok(operations::unfinished(&mut *store.read().await?).await?.len())
+}
+
+/// Fills an empty database.
+///
+/// # Errors
+/// The database fails, or is not empty.
+pub async fn put(tx: &mut WriteTx, import: &Import) -> Result<()> {
+    snapshot::put(tx, &import.snapshot).await?;
+    for inherited in &import.inherited {
+        inherit(tx, inherited).await?;
+    }
+    Ok(())
 }
 
 /// The database in Heketi's format, as text.

@@ -1,6 +1,6 @@
 //! `db export`
-use super::{Database, note, print, sync_folder_of};
-use crate::database;
+use super::{Database, note, print};
+use crate::{adopt::sync_folder_of, api::json, database};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::{
@@ -44,12 +44,18 @@ impl Export {
     }
 
     async fn read(&self) -> Result<String> {
+        if let Some(found) = self.database.of_heketi()? {
+            if !found.damage.is_empty() {
+                note("what could not be read is missing in the file");
+            }
+            return Ok(json::indented(&found.dump)? + "\n");
+        }
         let store = self.database.open().await?;
         let unfinished = database::unfinished(&store).await?;
         if unfinished > 0 {
             note(&format!(
-                "{unfinished} operation(s) are not finished: a file that is to be imported must \
-                 have none. `offline cleanup-operations` brings them to rest, and so does the server"
+                "{unfinished} operation(s) are not finished, and not all kinds of them can be \
+                 imported. `offline cleanup-operations` brings them to rest, and so does the server"
             ));
         }
         let text = database::export_text(&store).await?;

@@ -1,16 +1,17 @@
 //! `db import`
-use super::{Database, note, sync_folder_of};
+use super::{Database, note};
 use crate::{
+    adopt,
     api::database::Dump,
     config,
     database::{self, Import as Taken},
     lenient,
-    store::{Lock, Store, snapshot},
+    store::Lock,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use std::{
-    fs::{self, File},
+    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -29,11 +30,14 @@ impl Import {
     pub(super) async fn run(self) -> Result<()> {
         let target = config::own_database(&self.database.dbfile);
         let _lock = Lock::take(&target)?;
-        refuse_to_overwrite(&target)?;
+        adopt::refuse_to_overwrite(&target)?;
         let taken = self.read()?;
-        make(&taken, &target).await.with_context(|| target.display().to_string())?;
+        adopt::make(&taken, &target).await.with_context(|| target.display().to_string())?;
         for line in &taken.notes {
             note(&format!("note: {line}"));
+        }
+        for inherited in &taken.inherited {
+            note(&format!("note: {}", adopt::fate(inherited)));
         }
         let rows = &taken.snapshot;
         note(&format!(
@@ -60,35 +64,4 @@ impl Import {
         let dump: Dump = lenient::from_slice(&text).with_context(|| shown.clone())?;
         database::import(dump).with_context(|| shown)
     }
-}
-
-fn refuse_to_overwrite(target: &Path) -> Result<()> {
-    for beside in ["", "-wal", "-journal"] {
-        let file = PathBuf::from(format!("{}{beside}", target.display()));
-        if file.symlink_metadata().is_ok() {
-            bail!("{} exists already: nothing is overwritten", file.display());
-        }
-    }
-    Ok(())
-}
-
-/// The database appears under its name when it is whole and on disk, or not at all. The caller has
-/// the lock of that name.
-async fn make(taken: &Taken, target: &Path) -> Result<()> {
-    let beside = target.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = tempfile::Builder::new().prefix(".brickyard-import-").tempdir_in(beside)?;
-    let draft = folder.path().join("brickyard.db");
-    let store = Store::open(&draft).await?;
-    let mut tx = store.write().await?;
-    snapshot::put(&mut tx, &taken.snapshot).await?;
-    tx.commit().await?;
-    // The last connection to go takes everything from the log into the file itself.
-    store.close().await;
-    if fs::metadata(folder.path().join("brickyard.db-wal")).is_ok_and(|log| log.len() > 0) {
-        bail!("its log was not taken into the file");
-    }
-    File::open(&draft)?.sync_all()?;
-    fs::rename(&draft, target)?;
-    sync_folder_of(target)?;
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //!
 //! The lock of the database keeps them away from a server that runs, and from each other.
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts, which show backticks")]
+mod adopt;
 mod check;
 mod clean_up;
 mod empty_paths;
@@ -11,13 +12,12 @@ mod export;
 mod import;
 mod update_dbvol;
 
-use crate::{config, store::Store};
+use crate::{adopt::Adoption, config, store::Store};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
+
+pub use adopt::Adopt;
 
 /// What `db` takes.
 #[derive(Debug, Subcommand)]
@@ -26,7 +26,7 @@ pub enum DbCommand {
     Export(export::Export),
     /// Make a new database of such a file, be it of this program or of Heketi
     #[command(
-        after_help = "Nothing is written unless all of the file can be taken over. Unfinished \
+        after_help = "Nothing is written unless all of the file can be taken over. Most unfinished \
 operations cannot: bring them to rest first, where they were begun."
     )]
     Import(import::Import),
@@ -89,6 +89,14 @@ pub async fn db(command: DbCommand) -> Result<()> {
     }
 }
 
+/// Tells what becomes of a database of Heketi, and makes ours of it if that is wanted.
+///
+/// # Errors
+/// It cannot be read, or something would be lost, or nothing can be made of it.
+pub async fn adopt(command: Adopt) -> Result<()> {
+    command.run().await
+}
+
 /// Runs a command on the database and the nodes of a configuration.
 ///
 /// # Errors
@@ -115,15 +123,29 @@ struct Database {
 }
 
 impl Database {
+    /// Heketi's own database, where it is meant and ours is not there; with all that is in it.
+    fn of_heketi(&self) -> Result<Option<Adoption>> {
+        if config::own_database(&self.dbfile).exists() || !config::is_bolt(&self.dbfile) {
+            return Ok(None);
+        }
+        let found = Adoption::read(&self.dbfile)?;
+        for damage in &found.damage {
+            note(&format!("cannot be read: {damage}"));
+        }
+        for strange in &found.strange {
+            note(&format!("is unknown to this version, and left out: {strange}"));
+        }
+        Ok(Some(found))
+    }
+
     /// Opens a database that is there.
     async fn open(&self) -> Result<Store> {
         let path = config::own_database(&self.dbfile);
         if !path.exists() {
             if config::is_bolt(&self.dbfile) {
                 bail!(
-                    "{} is a database of Heketi (BoltDB), which this version cannot read. Export it \
-                     with Heketi's own program, `heketi db export`, and make a database of the file \
-                     with `db import`",
+                    "{0} is a database of Heketi (BoltDB), which is never changed: make one of ours of \
+                     it, with `brickyard adopt {0}`",
                     self.dbfile.display()
                 );
             }
@@ -152,10 +174,4 @@ fn print(text: &str) -> Result<()> {
 fn note(text: &str) {
     // Nobody is left to tell when standard error is closed.
     let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// Makes what happened to the entries of a folder survive a power cut.
-fn sync_folder_of(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(folder)?.sync_all()
 }

@@ -10,6 +10,7 @@ mod faults;
 mod fuse;
 mod health;
 mod imported;
+mod inherit;
 mod late;
 mod removal;
 mod rest;

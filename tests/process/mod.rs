@@ -1,4 +1,5 @@
 //! The real binary as a process: how it starts, how it refuses to, how it ends.
+mod adopt;
 mod container;
 mod logging;
 mod tls;
@@ -261,7 +262,9 @@ fn a_heketi_database_is_neither_hidden_nor_touched() {
     let arguments = ["serve", "--executor", "sim", "--listen", "127.0.0.1:0", "--disable-auth"];
     let refused = run(folder.path(), &arguments);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("heketi.db"), "{}", stderr(&refused));
+    let text = stderr(&refused);
+    assert!(text.contains("heketi.db is the database of a Heketi estate, and was not"), "{text}");
+    assert!(text.contains("neither a database of Heketi"), "{text}");
     assert_eq!(std::fs::read_to_string(&old).unwrap(), "what Heketi knew");
     let named = ["--disable-auth", "--database", "new/brickyard.db"];
     Running::start(folder.path(), &named).end();

@@ -1,0 +1,62 @@
+//! A new database with rows in it, which appears whole or not at all.
+use crate::{
+    database::{self, Import},
+    store::Store,
+};
+use anyhow::{Result, bail};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Makes sure that there is no database, nor anything that belongs to one.
+///
+/// # Errors
+/// There is; the text names it.
+pub fn refuse_to_overwrite(target: &Path) -> Result<()> {
+    for beside in ["", "-wal", "-journal"] {
+        let file = PathBuf::from(format!("{}{beside}", target.display()));
+        if file.symlink_metadata().is_ok() {
+            bail!("{} exists already: nothing is overwritten", file.display());
+        }
+    }
+    Ok(())
+}
+
+/// The database appears under its name when it is whole and on disk, or not at all. The caller has
+/// the lock of that name.
+///
+/// # Errors
+/// The folder cannot be written, or the rows contradict each other.
+///
+/// # Cancel safety
+/// Nothing appears; a folder whose name begins with `.brickyard-import-` may be left when the
+/// process dies.
+pub async fn make(taken: &Import, target: &Path) -> Result<()> {
+    let beside = target.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = tempfile::Builder::new().prefix(".brickyard-import-").tempdir_in(beside)?;
+    let draft = folder.path().join("brickyard.db");
+    let store = Store::open(&draft).await?;
+    let mut tx = store.write().await?;
+    database::put(&mut tx, taken).await?;
+    tx.commit().await?;
+    // The last connection to go takes everything from the log into the file itself.
+    store.close().await;
+    if fs::metadata(folder.path().join("brickyard.db-wal")).is_ok_and(|log| log.len() > 0) {
+        bail!("its log was not taken into the file");
+    }
+    File::open(&draft)?.sync_all()?;
+    fs::rename(&draft, target)?;
+    sync_folder_of(target)?;
+    Ok(())
+}
+
+/// Makes what happened to the entries of a folder survive a power cut.
+///
+/// # Errors
+/// The file system says no.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
