@@ -1,0 +1,380 @@
+//! Kubernetes' own provisioner `kubernetes.io/glusterfs`, in a real control plane, makes, grows and
+//! deletes volumes of a real server on simulated nodes, and the server is killed meanwhile.
+//!
+//! Run by `tests/kube/run`, which finds the control plane.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a run that cannot go on fails, and what it prints is its report"
+)]
+#[expect(dead_code, reason = "other tests need other parts of it")]
+mod control_plane;
+#[path = "provisioner/manual.rs"]
+mod manual;
+#[path = "provisioner/nodes.rs"]
+mod nodes;
+#[path = "provisioner/objects.rs"]
+mod objects;
+#[path = "../operations/rest.rs"]
+mod rest;
+#[path = "provisioner/server.rs"]
+mod server;
+#[expect(dead_code, reason = "the newest operation is a question of other tests")]
+#[path = "../operations/world.rs"]
+mod world;
+
+use control_plane::ControlPlane;
+use manual::Desk;
+use objects::{Made, Objects};
+use serde_json::{Value, json};
+use server::Server;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+const ADMIN_KEY: &str = "the admin of the test";
+const USER_KEY: &str = "the user of the test";
+/// Enough for disperse 4+2, and for zones.
+const NODES: usize = 6;
+const MANY: usize = 100;
+/// For all of them, on a machine that has more to do; a calm one needs a fifth.
+const SENSIBLE: Duration = Duration::from_mins(1);
+/// So many of them are deleted while the server is killed, and twice as many made.
+const KEPT: usize = 15;
+/// Commands after which the nodes stop, in the round of each kill: at different places of
+/// operations, and with ever more volumes finished before.
+const KILLS: [usize; 3] = [7, 60, 150];
+/// The server is killed when so many commands are under way on nodes.
+const UNDER_WAY: usize = 3;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A class with what its volumes must be like: claimed size, parts of `durability`, bricks.
+struct Kind {
+    class: &'static str,
+    gib: u64,
+    durability: Value,
+    bricks: usize,
+}
+
+fn main() -> ExitCode {
+    let Some(assets) = control_plane::assets() else {
+        eprintln!("provisioner: {} is not set: tests/kube/run does it", control_plane::ASSETS);
+        return ExitCode::FAILURE;
+    };
+    let begun = Instant::now();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(Run::lead(assets));
+    println!("provisioner: everything held: {:.1} s", begun.elapsed().as_secs_f64());
+    ExitCode::SUCCESS
+}
+
+/// Runs one part and tells how long it took.
+async fn timed<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let result = work.await;
+    println!("provisioner: {what}: {:.1} s", begun.elapsed().as_secs_f64());
+    result
+}
+
+fn kinds() -> Vec<Kind> {
+    let replicate = |n: u64| json!({"type": "replicate", "replicate": {"replica": n}});
+    let kind = |class, gib, durability, bricks| Kind { class, gib, durability, bricks };
+    vec![
+        kind("glusterfs", 1, replicate(3), 3),
+        kind("glusterfs-replica2", 1, replicate(2), 2),
+        kind("glusterfs-none", 1, json!({"type": "none"}), 1),
+        kind("glusterfs-arbiter", 2, replicate(3), 3),
+        kind(
+            "glusterfs-disperse",
+            4,
+            json!({"type": "disperse", "disperse": {"data": 4, "redundancy": 2}}),
+            6,
+        ),
+    ]
+}
+
+fn numbered(name: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(|n| format!("{name}-{n}")).collect()
+}
+
+struct Run {
+    plane: ControlPlane,
+    objects: Objects,
+    assets: PathBuf,
+    /// With the admin's key.
+    server: Server,
+    /// Everybody may do everything.
+    open: Server,
+}
+
+impl Run {
+    async fn lead(assets: PathBuf) {
+        let plane = timed("control plane ready", ControlPlane::start(&assets)).await;
+        let objects = Objects::new(&plane.client().await);
+        timed("docs/KUBERNETES.md followed", follow(&plane, &assets)).await;
+        let (server, open) = timed("two servers with their nodes", async {
+            let server = Server::start("auth", NODES, Some(ADMIN_KEY)).await;
+            (server, Server::start("open", 3, None).await)
+        })
+        .await;
+        let mut run = Self { plane, objects, assets, server, open };
+        run.classes().await;
+        timed("a Secret with the wrong key, mended", run.wrong_key()).await;
+        let kinds = timed("claims of each class", run.each_kind()).await;
+        timed("claims grow", run.grow(&kinds)).await;
+        timed("claims of each class deleted", run.delete_all()).await;
+        timed("classes that cannot be", run.bad_classes()).await;
+        run.many().await;
+        run.killed().await;
+        timed("the last claims deleted", run.delete_all()).await;
+    }
+
+    /// Every class of k8s/, for the server that it is meant for.
+    async fn classes(&self) {
+        let kubeconfig = || self.plane.kubeconfig();
+        let desk = Desk::new(&self.server, "desk", &self.assets, kubeconfig());
+        let open = Desk::new(&self.open, "desk", &self.assets, kubeconfig());
+        let free = "storage-class-no-auth.yaml";
+        let mut applied = 0;
+        for manifest in desk.manifests("storage-class") {
+            let desk = if manifest == free { &open } else { &desk };
+            // A class that is there already, from the document, names another server.
+            let script = format!("kubectl replace --force -f k8s/{manifest}");
+            desk.run(&script, [ADMIN_KEY, USER_KEY]).await;
+            applied += 1;
+        }
+        assert_eq!(applied, kinds().len() + 1, "each class has its test");
+    }
+
+    /// The provisioner is refused until the key is right, and then goes on by itself.
+    async fn wrong_key(&self) {
+        let desk = Desk::new(&self.server, "keys", &self.assets, self.plane.kubeconfig());
+        let keys = "kubectl create secret generic brickyard-keys --type=kubernetes.io/glusterfs \
+             --from-literal=key=\"$HEKETI_ADMIN_KEY\" --dry-run=client -o yaml | kubectl replace -f -";
+        desk.run(keys, ["of somebody else", USER_KEY]).await;
+        self.objects.claim("locked", "glusterfs", 1).await;
+        let told = self.objects.failure("locked").await;
+        println!("provisioner:   event: {told}");
+        assert_eq!(self.server.volumes().await, BTreeMap::new());
+        desk.run(keys, [ADMIN_KEY, USER_KEY]).await;
+        self.objects.bound(&["locked".into()]).await;
+        self.agrees().await;
+    }
+
+    async fn each_kind(&self) -> Vec<(Kind, Made)> {
+        let mut kinds = kinds();
+        for kind in &kinds {
+            self.objects.claim(kind.class, kind.class, kind.gib).await;
+        }
+        self.objects.claim("open", "glusterfs-no-auth", 1).await;
+        let mut names: Vec<String> = kinds.iter().map(|kind| kind.class.into()).collect();
+        names.push("open".into());
+        let mut made = self.objects.bound(&names).await;
+        let open = made.remove("open").unwrap();
+        let volume = self.open.volume(&open.volume).await;
+        assert_eq!(
+            (&volume["size"], &volume["durability"]["type"]),
+            (&json!(1), &json!("replicate"))
+        );
+        let mut all = vec![];
+        for kind in kinds.drain(..) {
+            let made = made.remove(kind.class).unwrap();
+            let volume = self.server.volume(&made.volume).await;
+            self.is_of(&kind, &made, &volume).await;
+            all.push((kind, made));
+        }
+        self.agrees().await;
+        all
+    }
+
+    async fn is_of(&self, kind: &Kind, made: &Made, volume: &Value) {
+        let class = kind.class;
+        assert_eq!((made.gib, &volume["size"]), (kind.gib, &json!(kind.gib)), "{class}");
+        assert_eq!(volume["name"], made.path.as_str(), "{class}");
+        assert_eq!(volume["bricks"].as_array().unwrap().len(), kind.bricks, "{class}");
+        for (part, wanted) in kind.durability.as_object().unwrap() {
+            assert_eq!(volume["durability"][part], *wanted, "{class}: {part}");
+        }
+        let world = self.server.nodes.sim.world();
+        let there = world.volumes.iter().find(|v| v.name == made.path).unwrap();
+        let arbiter = there.kind.join(" ") == "replica 3 arbiter 1";
+        assert_eq!(arbiter, class == "glusterfs-arbiter", "{class}: {:?}", there.kind);
+    }
+
+    /// To twice the size: the least that each of them can grow by is what it began with.
+    async fn grow(&self, kinds: &[(Kind, Made)]) {
+        let open = ("open", 1);
+        let all = kinds.iter().map(|(kind, _)| (kind.class, kind.gib)).chain([open]);
+        for (claim, gib) in all.clone() {
+            self.objects.expand(claim, gib * 2).await;
+        }
+        for (claim, gib) in all {
+            self.objects.grown(claim, gib * 2).await;
+        }
+        self.agrees().await;
+    }
+
+    async fn delete_all(&self) {
+        let made = self.objects.made().await;
+        self.objects.delete(&self.objects.names().await).await;
+        self.objects.gone(&made).await;
+        assert_eq!(self.objects.made().await, []);
+        self.agrees().await;
+    }
+
+    /// What cannot be made is told in an event, the reason in the server's own words where
+    /// Kubernetes passes them on, and leaves nothing.
+    async fn bad_classes(&self) {
+        let cases = [
+            ("bad-cluster", json!({"clusterid": "0".repeat(32)}), "not found"),
+            ("bad-replica", json!({"volumetype": "replicate:7"}), "No space"),
+            ("bad-option", json!({"volumeoptions": "no.such-option 1"}), "no.such-option"),
+        ];
+        let client = self.plane.client().await;
+        let classes = kube::Api::all(client);
+        for (name, parameters, reason) in &cases {
+            let mut class = json!({
+                "metadata": {"name": name},
+                "provisioner": "kubernetes.io/glusterfs",
+                "parameters": {"resturl": self.server.url(), "restuser": "admin",
+                    "secretNamespace": "default", "secretName": "brickyard-keys"},
+            });
+            for (key, value) in parameters.as_object().unwrap() {
+                class["parameters"][key] = value.clone();
+            }
+            let class: k8s_openapi::api::storage::v1::StorageClass =
+                serde_json::from_value(class).unwrap();
+            classes.create(&kube::api::PostParams::default(), &class).await.unwrap();
+            self.objects.claim(name, name, 1).await;
+            let told = self.objects.failure(name).await;
+            println!("provisioner:   event of {name}: {told}");
+            let log = self.plane.log("kube-controller-manager");
+            let told = told.contains(reason)
+                || log.lines().any(|line| line.contains("glusterfs") && line.contains(reason));
+            assert!(told, "{name}: nobody tells {reason:?}");
+        }
+        self.objects.delete(&cases.map(|(name, ..)| name.to_owned())).await;
+        // An attempt may still be on its way.
+        self.agrees().await;
+        assert_eq!(self.server.volumes().await, BTreeMap::new());
+    }
+
+    async fn many(&self) {
+        let names = numbered("many", 0..MANY);
+        let begun = Instant::now();
+        timed(&format!("{MANY} claims at once"), async {
+            for name in &names {
+                self.objects.claim(name, "glusterfs", 1).await;
+            }
+            self.objects.bound(&names).await;
+        })
+        .await;
+        assert!(begun.elapsed() < SENSIBLE, "{MANY} claims have taken {:?}", begun.elapsed());
+        timed("database, nodes and Kubernetes compared", self.agrees()).await;
+        timed(&format!("{} of them deleted", MANY - KEPT), async {
+            let made = self.objects.made().await;
+            let deleted: BTreeSet<_> = names[KEPT..].iter().cloned().collect();
+            self.objects.delete(&names[KEPT..]).await;
+            self.objects.gone(made.iter().filter(|made| deleted.contains(&made.claim))).await;
+        })
+        .await;
+        self.agrees().await;
+    }
+
+    /// In each round claims are made and others deleted, and the server dies of SIGKILL while nodes
+    /// are at work.
+    async fn killed(&mut self) {
+        let old = self.objects.made().await;
+        let (make, delete) = (KEPT * 2 / KILLS.len(), KEPT / KILLS.len());
+        let begun = Instant::now();
+        for (round, commands) in KILLS.into_iter().enumerate() {
+            let what = format!("killed after {commands} commands, and started again");
+            self.server.nodes.hold_after(commands);
+            for name in numbered("new", round * make..(round + 1) * make) {
+                self.objects.claim(&name, "glusterfs", 1).await;
+            }
+            self.objects.delete(&numbered("many", round * delete..(round + 1) * delete)).await;
+            timed(&what, self.kill_in_the_middle(round)).await;
+        }
+        let new = numbered("new", 0..make * KILLS.len());
+        self.objects.bound(&new).await;
+        self.objects.gone(&old).await;
+        let said = "all claims made and deleted after all";
+        println!("provisioner: {said}: {:.1} s", begun.elapsed().as_secs_f64());
+        let claims: BTreeSet<_> = self.objects.made().await.into_iter().map(|m| m.claim).collect();
+        assert_eq!(claims, new.into_iter().collect::<BTreeSet<_>>());
+        timed("database, nodes and Kubernetes compared", self.agrees()).await;
+    }
+
+    /// The provisioner asks once a second whether a volume is made, and gives up when nobody answers:
+    /// what was made before the kill and not asked for until then is nobody's, whoever the server
+    /// is. So the nodes stand still until it knows all that is made, while others are half made.
+    async fn kill_in_the_middle(&mut self, round: usize) {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            let held = self.server.nodes.held();
+            let known: BTreeSet<_> =
+                self.objects.made().await.into_iter().map(|made| made.volume).collect();
+            let volumes = self.server.volumes().await;
+            if held >= UNDER_WAY && volumes.keys().all(|volume| known.contains(volume)) {
+                break;
+            }
+            assert!(Instant::now() < limit, "{held} commands held, {known:?}, {volumes:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let unfinished = self.server.unfinished().await;
+        println!(
+            "provisioner:   {unfinished} operations under way, {} commands on nodes",
+            self.server.nodes.held()
+        );
+        assert!(unfinished >= 1, "nothing is under way");
+        self.server.kill().await;
+        // What the dead server has sent goes on before the next one starts, or while it recovers.
+        if round.is_multiple_of(2) {
+            self.server.nodes.go_on();
+            self.server.start_again().await;
+        } else {
+            self.server.start_again().await;
+            self.server.nodes.go_on();
+        }
+    }
+
+    /// Every volume of Brickyard is one of Kubernetes, of the same size, reachable; and database and
+    /// nodes agree.
+    async fn agrees(&self) {
+        self.server.agrees_with_nodes().await;
+        self.open.agrees_with_nodes().await;
+        let made = self.objects.made().await;
+        let mut volumes = self.server.volumes().await;
+        let open = self.open.volumes().await;
+        let addresses = [self.server.nodes.addresses(), self.open.nodes.addresses()];
+        for made in &made {
+            let addresses = &addresses[usize::from(open.contains_key(&made.volume))];
+            self.objects.is_reachable(made, addresses).await;
+        }
+        volumes.extend(open);
+        let of_kubernetes: BTreeMap<_, _> =
+            made.iter().map(|made| (made.volume.clone(), made.gib)).collect();
+        assert_eq!(of_kubernetes.len(), made.len(), "a volume is there twice: {made:#?}");
+        assert_eq!(volumes, of_kubernetes, "volumes of Brickyard and of Kubernetes");
+        let names: BTreeSet<_> = made.into_iter().map(|made| made.endpoints).collect();
+        let dynamic = self.objects.dynamic().await;
+        assert_eq!(dynamic, (names.clone(), names), "Endpoints and Services");
+    }
+}
+
+/// What the document says is done with a server of its own, which begins without nodes.
+async fn follow(plane: &ControlPlane, assets: &Path) {
+    let server = Server::without_topology("document", 0, Some(ADMIN_KEY)).await;
+    let desk = Desk::new(&server, "desk", assets, plane.kubeconfig());
+    let commands = desk.follow([ADMIN_KEY, USER_KEY]).await;
+    println!("provisioner:   {commands} commands");
+    assert_eq!(server.volumes().await, BTreeMap::new());
+    // Its claim for a database waits for a class of the cluster.
+    desk.run("kubectl delete -f k8s/brickyard.yaml", [ADMIN_KEY, USER_KEY]).await;
+}
