@@ -14,7 +14,7 @@ test *ARGUMENTS:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
-    cargo clippy --test lab --test moves --test survive --test torture -- -D warnings
+    cargo clippy --test lab --test moves --test survive --test torture --test provisioner -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 
 # Licences, advisories and sources of dependencies (cargo install cargo-deny)
@@ -24,6 +24,10 @@ deny:
 # Heketi's Python client through the life of a cluster (python3 with venv, and the package index once)
 python-client:
     tests/clients/python/run
+
+# Kubernetes' own provisioner makes volumes (a control plane: see tests/kube/README.md)
+kube *FOLDER:
+    tests/kube/run {{FOLDER}}
 
 # Kills the server again and again while simulated nodes misbehave
 torture *ARGUMENTS:

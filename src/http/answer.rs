@@ -49,6 +49,11 @@ impl IntoResponse for Download {
     }
 }
 
+/// Why a request was turned away, for the line of the log that tells of it: whoever asks on behalf of
+/// others, as Kubernetes does, shows it to nobody.
+#[derive(Clone)]
+pub(super) struct Reason(pub(super) String);
+
 /// An error: its status and its text, ended by a line break.
 pub(super) fn error(error: &Error) -> Response {
     if error.status() == 500 {
@@ -62,6 +67,9 @@ pub(super) fn error(error: &Error) -> Response {
     let mut response = (status, headers, format!("{error}\n")).into_response();
     if matches!(error, Error::Busy | Error::ShuttingDown) {
         response.headers_mut().insert(header::RETRY_AFTER, COME_BACK);
+    }
+    if status.is_client_error() {
+        response.extensions_mut().insert(Reason(error.to_string()));
     }
     response
 }

@@ -53,11 +53,12 @@ async fn log(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let response = next.run(request).await;
     let (status, elapsed_ms) = (response.status().as_u16(), started.elapsed().as_millis());
+    let reason = response.extensions().get().map(|answer::Reason(text)| text.as_str());
     // Polling would drown everything else.
     if path.starts_with("/queue/") && status < 300 {
         tracing::debug!(%method, path, status, elapsed_ms, "request");
     } else {
-        tracing::info!(%method, path, status, elapsed_ms, "request");
+        tracing::info!(%method, path, status, elapsed_ms, reason, "request");
     }
     response
 }

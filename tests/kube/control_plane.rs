@@ -133,6 +133,8 @@ impl ControlPlane {
             "--kube-api-qps=500".into(),
             "--kube-api-burst=1000".into(),
             "--pvclaimbinder-sync-period=3s".into(),
+            // Only so does the provisioner tell what it was told.
+            "--vmodule=glusterfs=4".into(),
         ];
         self.spawn(assets, "kube-controller-manager", &arguments);
     }

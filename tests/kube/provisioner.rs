@@ -131,6 +131,7 @@ impl Run {
         timed("classes that cannot be", run.bad_classes()).await;
         run.many().await;
         run.killed().await;
+        timed("a volume of nobody found", run.of_nobody()).await;
         timed("the last claims deleted", run.delete_all()).await;
     }
 
@@ -227,17 +228,19 @@ impl Run {
         self.agrees().await;
     }
 
-    /// What cannot be made is told in an event, the reason in the server's own words where
-    /// Kubernetes passes them on, and leaves nothing.
+    /// What cannot be made is told in an event, and leaves nothing. The event refers to a log: the
+    /// server's words are in that of the controller manager, and in the server's own.
     async fn bad_classes(&self) {
+        let disperse = json!({"volumetype": "disperse:8:3"});
         let cases = [
-            ("bad-cluster", json!({"clusterid": "0".repeat(32)}), "not found"),
-            ("bad-replica", json!({"volumetype": "replicate:7"}), "No space"),
-            ("bad-option", json!({"volumeoptions": "no.such-option 1"}), "no.such-option"),
+            ("bad-cluster", 1, json!({"clusterid": "0".repeat(32)}), "not found"),
+            ("bad-replica", 1, json!({"volumetype": "replicate:7"}), "Invalid replica value"),
+            ("bad-nodes", 8, disperse, "No space"),
+            ("bad-option", 1, json!({"volumeoptions": "no.such-option 1"}), "no.such-option"),
         ];
         let client = self.plane.client().await;
         let classes = kube::Api::all(client);
-        for (name, parameters, reason) in &cases {
+        for (name, gib, parameters, reason) in &cases {
             let mut class = json!({
                 "metadata": {"name": name},
                 "provisioner": "kubernetes.io/glusterfs",
@@ -250,15 +253,30 @@ impl Run {
             let class: k8s_openapi::api::storage::v1::StorageClass =
                 serde_json::from_value(class).unwrap();
             classes.create(&kube::api::PostParams::default(), &class).await.unwrap();
-            self.objects.claim(name, name, 1).await;
-            let told = self.objects.failure(name).await;
-            println!("provisioner:   event of {name}: {told}");
-            let log = self.plane.log("kube-controller-manager");
-            let told = told.contains(reason)
-                || log.lines().any(|line| line.contains("glusterfs") && line.contains(reason));
-            assert!(told, "{name}: nobody tells {reason:?}");
+            self.objects.claim(name, name, *gib).await;
+            let event = self.objects.failure(name).await;
+            assert!(event.contains(&format!("StorageClass \"{name}\"")), "{event}");
+            let provisioner = self.plane.log("kube-controller-manager");
+            for log in [provisioner, self.server.log()] {
+                let told = log.lines().any(|line| line.contains(reason));
+                assert!(told, "{name}: {reason:?} is not told in\n{log}");
+            }
         }
-        self.objects.delete(&cases.map(|(name, ..)| name.to_owned())).await;
+        let desk = Desk::new(&self.server, "pending", &self.assets, self.plane.kubeconfig());
+        let [describe, tidy] = manual::scripts("A claim that stays Pending");
+        let shown = desk.run(&describe.replace("NAME", cases[0].0), [ADMIN_KEY, USER_KEY]).await;
+        assert!(
+            shown.contains("failed to create volume: see kube-controller-manager.log"),
+            "{shown}"
+        );
+        self.objects
+            .delete(&cases.iter().map(|(name, ..)| (*name).to_owned()).collect::<Vec<_>>())
+            .await;
+        // Made before the volume is ordered, and forgotten by Kubernetes when it cannot be had.
+        for (name, ..) in &cases {
+            desk.run(&tidy.replace("NAME", name), [ADMIN_KEY, USER_KEY]).await;
+        }
+        self.objects.nothing_dynamic().await;
         // An attempt may still be on its way.
         self.agrees().await;
         assert_eq!(self.server.volumes().await, BTreeMap::new());
@@ -320,8 +338,8 @@ impl Run {
             let held = self.server.nodes.held();
             let known: BTreeSet<_> =
                 self.objects.made().await.into_iter().map(|made| made.volume).collect();
-            let volumes = self.server.volumes().await;
-            if held >= UNDER_WAY && volumes.keys().all(|volume| known.contains(volume)) {
+            let volumes = self.server.ids().await;
+            if held >= UNDER_WAY && volumes.iter().all(|volume| known.contains(volume)) {
                 break;
             }
             assert!(Instant::now() < limit, "{held} commands held, {known:?}, {volumes:?}");
@@ -342,6 +360,22 @@ impl Run {
             self.server.start_again().await;
             self.server.nodes.go_on();
         }
+    }
+
+    /// The document's command shows volumes that no claim has, and just those.
+    async fn of_nobody(&self) {
+        let desk = Desk::new(&self.server, "nobody", &self.assets, self.plane.kubeconfig());
+        let mut login = String::new();
+        for (name, value) in self.server.variables() {
+            login += &format!("export {name}='{value}'\n");
+        }
+        let [command] = manual::scripts("When the server dies");
+        let command = login + &command;
+        assert_eq!(desk.run(&command, [ADMIN_KEY, USER_KEY]).await, "");
+        let stray = self.server.json(&["volume", "create", "--size=1"]).await;
+        let shown = desk.run(&command, [ADMIN_KEY, USER_KEY]).await;
+        assert_eq!(shown, format!("{}\n", stray["name"].as_str().unwrap()));
+        self.server.cli(&["volume", "delete", stray["id"].as_str().unwrap()]).await;
     }
 
     /// Every volume of Brickyard is one of Kubernetes, of the same size, reachable; and database and

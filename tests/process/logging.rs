@@ -39,6 +39,23 @@ fn the_log_obeys_at_once() {
     assert_eq!(server.end(), "");
 }
 
+/// Kubernetes shows its users nothing of what it was told.
+#[test]
+fn why_a_request_was_refused_stands_in_the_log() {
+    let folder = folder();
+    let mut command = brickyard(folder.path());
+    command.args(SERVE).arg("--disable-auth");
+    let mut server = Running::spawn(command);
+    let cluster = "0".repeat(32);
+    let refused = server.cli(&["volume", "create", "--size=1", &format!("--clusters={cluster}")]);
+    let reason = format!("Cluster id {cluster} not found");
+    assert!(stderr(&refused).contains(&reason), "{}", stderr(&refused));
+    let log = server.log_until("status=400");
+    let line = log.lines().find(|line| line.contains("status=400")).unwrap();
+    assert!(line.contains(&format!("reason=\"{reason}\"")), "{line}");
+    server.end();
+}
+
 /// However much is logged, by us and by every library: no key, and no token that a key has made.
 #[test]
 fn neither_keys_nor_tokens_are_ever_logged() {

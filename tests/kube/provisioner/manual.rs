@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 const DOCUMENT: &str = include_str!("../../../docs/KUBERNETES.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const SECTION: &str = "## From nothing to a bound claim";
+const WAY: &str = "From nothing to a bound claim";
 /// Needs a pod.
 const NOT_HERE: &str = "kubectl rollout status deployment/brickyard";
 /// As the manifests and the document have it.
@@ -70,9 +70,12 @@ impl Desk {
         printed
     }
 
-    /// Runs the whole section; how many commands it has.
+    /// Runs the whole way to a claim; how many commands it has.
     pub async fn follow(&self, keys: [&str; 2]) -> usize {
-        let commands = commands();
+        let mut commands = commands(WAY);
+        let all = commands.len();
+        commands.retain(|(command, _)| !command.starts_with(NOT_HERE));
+        assert_eq!(commands.len(), all - 1, "the document has another way to the server");
         let script: String =
             commands.iter().map(|(command, _)| format!("{command}\necho '{MARK}'\n")).collect();
         let printed = self.run(&script.replace(SERVERS[1], &self.url), keys).await;
@@ -88,9 +91,16 @@ impl Desk {
     }
 }
 
-/// Each command of the section, with the output that is shown.
-fn commands() -> Vec<(String, Option<String>)> {
-    let section = DOCUMENT.split(SECTION).nth(1).unwrap().split("\n## ").next().unwrap();
+/// The commands of a section that shows no output; there are just so many.
+pub fn scripts<const N: usize>(section: &str) -> [String; N] {
+    let scripts: Vec<_> = commands(section).into_iter().map(|(script, _)| script).collect();
+    scripts.try_into().unwrap_or_else(|found| panic!("{section}: {found:?}"))
+}
+
+/// Each command of a section, with the output that is shown.
+fn commands(section: &str) -> Vec<(String, Option<String>)> {
+    let mut sections = DOCUMENT.split("\n## ");
+    let section = sections.find(|text| text.lines().next() == Some(section)).unwrap();
     let mut commands: Vec<(String, Option<String>)> = vec![];
     let mut inside = false;
     for line in section.lines() {
@@ -106,9 +116,6 @@ fn commands() -> Vec<(String, Option<String>)> {
         }
         inside = true;
     }
-    let all = commands.len();
-    commands.retain(|(command, _)| !command.starts_with(NOT_HERE));
-    assert_eq!(commands.len(), all - 1, "the document has another way to the server");
     commands
 }
 

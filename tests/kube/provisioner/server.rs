@@ -61,6 +61,11 @@ impl Server {
         self.folder.as_ref().unwrap().path()
     }
 
+    /// What it has logged, over all its starts.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(log(self.folder())).unwrap()
+    }
+
     /// SIGKILL.
     pub async fn kill(&mut self) {
         self.process.kill().await.unwrap();
@@ -102,11 +107,14 @@ impl Server {
         let printed = self.cli(&[arguments, &["--json"]].concat()).await;
         serde_json::from_str(&printed).unwrap()
     }
-    /// Ids of all volumes that the server shows, with their sizes in GiB.
+    /// Ids of all volumes that the server shows.
+    pub async fn ids(&self) -> Vec<String> {
+        serde_json::from_value(self.json(&["volume", "list"]).await["volumes"].take()).unwrap()
+    }
+    /// The same with their sizes in GiB, while none is made or deleted.
     pub async fn volumes(&self) -> BTreeMap<String, u64> {
         let mut volumes = BTreeMap::new();
-        for id in self.json(&["volume", "list"]).await["volumes"].as_array().unwrap() {
-            let id = id.as_str().unwrap().to_owned();
+        for id in self.ids().await {
             let size = self.volume(&id).await["size"].as_u64().unwrap();
             volumes.insert(id, size);
         }
@@ -180,9 +188,12 @@ fn database(folder: &Path) -> PathBuf {
     folder.join("brickyard.db")
 }
 
+fn log(folder: &Path) -> PathBuf {
+    folder.join("server.log")
+}
+
 fn spawn(folder: &Path, address: SocketAddr) -> Child {
-    let log = folder.join("server.log");
-    let log = File::options().create(true).append(true).open(log).unwrap();
+    let log = File::options().create(true).append(true).open(log(folder)).unwrap();
     let mut command = Command::new(BINARY);
     command
         .args(["serve", "--listen", &address.to_string(), "--config"])
