@@ -16,6 +16,7 @@ use std::{
 
 /// One claim after the other takes a second or two, on a loaded machine ten times that.
 const PATIENCE: Duration = Duration::from_mins(2);
+const PAUSE: Duration = Duration::from_millis(100);
 const NAMESPACE: &str = "default";
 /// Where the provisioner remembers which volume it has got.
 const VOLUME_ID: &str = "gluster.kubernetes.io/heketi-volume-id";
@@ -165,14 +166,32 @@ impl Objects {
     pub async fn failure(&self, claim: &str) -> String {
         let limit = Instant::now() + PATIENCE;
         loop {
-            let about = format!("involvedObject.name={claim},reason=ProvisioningFailed");
-            let events = self.events.list(&ListParams::default().fields(&about)).await.unwrap();
-            if let Some(event) = events.items.into_iter().next() {
-                return event.message.unwrap_or_default();
+            if let Some(told) = self.failures(claim).await.pop() {
+                return told;
             }
             assert!(Instant::now() < limit, "no event tells why {claim} is not bound");
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(PAUSE).await;
         }
+    }
+    /// Waits until it is bound, or has failed.
+    pub async fn is_bound(&self, claim: &str) -> bool {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            let status = self.claims.get(claim).await.unwrap().status;
+            if status.and_then(|status| status.phase).as_deref() == Some("Bound") {
+                return true;
+            }
+            if !self.failures(claim).await.is_empty() {
+                return false;
+            }
+            assert!(Instant::now() < limit, "{claim} is neither bound nor refused");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    async fn failures(&self, claim: &str) -> Vec<String> {
+        let about = format!("involvedObject.name={claim},reason=ProvisioningFailed");
+        let events = self.events.list(&ListParams::default().fields(&about)).await.unwrap().items;
+        events.into_iter().map(|event| event.message.unwrap_or_default()).collect()
     }
 }
 
@@ -216,6 +235,6 @@ async fn until_none<T: Debug>(what: &str, look: impl AsyncFn() -> Vec<T>) {
             return;
         }
         assert!(Instant::now() < limit, "{what} within {PATIENCE:?}: {found:#?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }

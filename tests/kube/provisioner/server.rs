@@ -6,7 +6,7 @@ use crate::{
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -129,6 +129,13 @@ impl Server {
         let mut db = self.database().await;
         let question = "SELECT count(*) FROM operations WHERE finished_at IS NULL";
         sqlx::query_scalar(question).fetch_one(&mut db).await.unwrap()
+    }
+    /// Ids of the volumes that are made, by the database.
+    pub async fn finished_volumes(&self) -> BTreeSet<String> {
+        let mut db = self.database().await;
+        let question = "SELECT id FROM volumes WHERE pending_op IS NULL";
+        let ids: Vec<String> = sqlx::query_scalar(question).fetch_all(&mut db).await.unwrap();
+        ids.into_iter().collect()
     }
     async fn database(&self) -> SqliteConnection {
         let file = database(self.folder());
