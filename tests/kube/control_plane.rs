@@ -23,7 +23,7 @@ use tempfile::TempDir;
 pub const ASSETS: &str = "KUBEBUILDER_ASSETS";
 const PROGRAMS: [&str; 3] = ["etcd", "kube-apiserver", "kube-controller-manager"];
 /// A calm machine needs 3 to 5 seconds.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 /// Below those from which the kernel takes ports for outgoing connections by default.
 const PORTS: std::ops::Range<u16> = 10_000..18_000;
 /// What makes volumes of claims, and what namespaces and service accounts need.
@@ -45,7 +45,9 @@ pub struct ControlPlane {
 /// # Panics
 /// The variable is set, and the programs are not there.
 pub fn assets() -> Option<PathBuf> {
-    let folder = PathBuf::from(std::env::var_os(ASSETS)?);
+    let named = PathBuf::from(std::env::var_os(ASSETS)?);
+    // The programs work in a folder of their own.
+    let folder = named.canonicalize().unwrap_or(named);
     for program in PROGRAMS {
         assert!(folder.join(program).is_file(), "{ASSETS}: {} lacks {program}", folder.display());
     }

@@ -188,14 +188,14 @@ impl Run {
         for kind in kinds.drain(..) {
             let made = made.remove(kind.class).unwrap();
             let volume = self.server.volume(&made.volume).await;
-            self.is_of(&kind, &made, &volume).await;
+            self.is_of(&kind, &made, &volume);
             all.push((kind, made));
         }
         self.agrees().await;
         all
     }
 
-    async fn is_of(&self, kind: &Kind, made: &Made, volume: &Value) {
+    fn is_of(&self, kind: &Kind, made: &Made, volume: &Value) {
         let class = kind.class;
         assert_eq!((made.gib, &volume["size"]), (kind.gib, &json!(kind.gib)), "{class}");
         assert_eq!(volume["name"], made.path.as_str(), "{class}");
@@ -370,7 +370,7 @@ impl Run {
         let desk = Desk::new(&self.server, "nobody", &self.assets, self.plane.kubeconfig());
         let mut login = String::new();
         for (name, value) in self.server.variables() {
-            login += &format!("export {name}='{value}'\n");
+            login.extend(["export ", name, "='", &value, "'\n"]);
         }
         let [command] = manual::scripts("When the server dies");
         let command = login + &command;

@@ -76,8 +76,10 @@ impl Desk {
         let all = commands.len();
         commands.retain(|(command, _)| !command.starts_with(NOT_HERE));
         assert_eq!(commands.len(), all - 1, "the document has another way to the server");
-        let script: String =
-            commands.iter().map(|(command, _)| format!("{command}\necho '{MARK}'\n")).collect();
+        let mut script = String::new();
+        for (command, _) in &commands {
+            script.extend([command, "\necho '", MARK, "'\n"]);
+        }
         let printed = self.run(&script.replace(SERVERS[1], &self.url), keys).await;
         let mark = format!("{MARK}\n");
         let mut outputs = printed.split(&mark);
@@ -110,8 +112,8 @@ fn commands(section: &str) -> Vec<(String, Option<String>)> {
         };
         match (code.strip_prefix("$ "), commands.last_mut().filter(|_| inside)) {
             (Some(command), _) => commands.push((command.to_owned(), Some(String::new()))),
-            (None, Some((_, Some(shown)))) => *shown += &format!("{code}\n"),
-            (None, Some((script, None))) => *script += &format!("\n{code}"),
+            (None, Some((_, Some(shown)))) => shown.extend([code, "\n"]),
+            (None, Some((script, None))) => script.extend(["\n", code]),
             (None, None) => commands.push((code.to_owned(), None)),
         }
         inside = true;
