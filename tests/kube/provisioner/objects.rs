@@ -153,15 +153,6 @@ impl Objects {
         )
     }
 
-    /// Waits until there are none.
-    pub async fn nothing_dynamic(&self) {
-        let left = async || {
-            let (endpoints, services) = self.dynamic().await;
-            endpoints.into_iter().chain(services).collect()
-        };
-        until_none("Endpoints and Services of no claim", left).await;
-    }
-
     /// Waits for an event of this claim that tells of a failure, and is told what it says.
     pub async fn failure(&self, claim: &str) -> String {
         let limit = Instant::now() + PATIENCE;
