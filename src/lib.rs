@@ -22,6 +22,7 @@ pub mod adopt;
 pub mod app;
 pub mod config;
 pub mod demo;
+pub mod kube;
 pub mod monitor;
 pub mod scrape;
 pub mod offline;

@@ -86,6 +86,19 @@ const BORDERS: &[(&str, &[&str])] = &[
             "sqlx",
         ],
     ),
+    (
+        "kube",
+        &[
+            "crate::api",
+            "crate::app",
+            "crate::http",
+            "crate::node",
+            "crate::operation",
+            "crate::store",
+            "sqlx",
+            "axum",
+        ],
+    ),
     ("cli", &["crate::http", "crate::node", "crate::store", "crate::operation", "sqlx", "axum"]),
 ];
 
