@@ -73,7 +73,7 @@ async fn demonstrate(options: Options, logging: Logging) -> Result<()> {
     let url = format!("http://{}", listener.local_addr()?);
     let app = serve::build(&config, logging, Arc::new(sim)).await?;
     let stop = serve::until_told()?;
-    let server = tokio::spawn(serve::serve(app, listener, None, stop.clone()));
+    let server = tokio::spawn(serve::serve(app, listener, serve::Beside::default(), stop.clone()));
 
     let arguments = ["heketi-cli", "--server", &url, "topology", "load", "--json"];
     let arguments = arguments.into_iter().map(OsString::from).chain([topology.into_os_string()]);

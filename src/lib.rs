@@ -20,6 +20,7 @@ pub mod domain;
 // What puts them together.
 pub mod adopt;
 pub mod app;
+pub mod backup;
 pub mod config;
 pub mod demo;
 pub mod kube;

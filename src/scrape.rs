@@ -171,6 +171,7 @@ fn at_work(text: &mut Exposition, app: &App) {
         "Operations that are at work at this moment",
         number(at_work.working),
     );
+    app.backup.show(text);
     app.operations.times().show(text);
     app.operations.nodes().times().show(text);
     let version = env!("CARGO_PKG_VERSION");

@@ -2,6 +2,7 @@
 use crate::{
     adopt,
     app::{App, Gate, Mode, Parts},
+    backup::{self, Keeper},
     config::{Auth, Config, Executor},
     http::{
         certificate::{self, Certificate},
@@ -40,19 +41,33 @@ pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -
     // First of all: a signal that comes while the server is still starting ends it in order.
     let stop = until_told()?;
     let certificate = config.tls.clone().map(Certificate::open).transpose().context("TLS")?;
+    adopt(&config).await?;
+    // Whoever only reads has no database of its own to lose.
+    let keeper = if config.read_only {
+        None
+    } else {
+        tokio::select! {
+            keeper = backup::begin(&config.backup, &config.database) => keeper.context("backup")?,
+            () = stop.cancelled() => return Ok(()),
+        }
+    };
     let app = tokio::select! {
         app = build(&config, logging, remote(&config)?) => app?,
         // What is to be read may be waited for.
         () = stop.cancelled(), if config.read_only => return Ok(()),
     };
+    // A damaged database must not take the place of a good backup.
+    let keeper = keeper.filter(|_| app.store.barred().is_none());
+    let keeper = keeper.map(|keeper| keeper.telling(app.backup.clone()));
     let listener = listener(listen, config.port).await?;
     let address = listener.local_addr()?;
     let protocol = if certificate.is_some() { "https" } else { "http" };
     let database = config.database.display();
     tracing::info!(%address, protocol, %database, version = VERSION, "serving");
+    let beside = Beside { monitor: config.monitor, keeper };
     match certificate {
-        None => serve(app, listener, config.monitor, stop).await,
-        Some(certificate) => serve_tls(app, listener, certificate, config.monitor, stop).await,
+        None => serve(app, listener, beside, stop).await,
+        Some(certificate) => serve_tls(app, listener, certificate, beside, stop).await,
     }
 }
 
@@ -61,7 +76,7 @@ async fn serve_tls(
     app: App,
     listener: TcpListener,
     certificate: Arc<Certificate>,
-    monitor: Option<(Duration, Duration)>,
+    beside: Beside,
     stop: CancellationToken,
 ) -> Result<()> {
     tracing::info!(sha256 = certificate.fingerprint(), "the certificate");
@@ -76,7 +91,7 @@ async fn serve_tls(
         }
     });
     let watching = tokio::spawn(certificate.watch(certificate::EVERY, asked, stop.clone()));
-    let served = serve(app, listener, monitor, stop).await;
+    let served = serve(app, listener, beside, stop).await;
     hangups.abort();
     watching.abort();
     served
@@ -104,23 +119,29 @@ pub fn remote(config: &Config) -> Result<Arc<dyn Remote>> {
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// A database of Heketi that lies in the place of ours becomes ours: an empty one beside it would
+/// answer "Id not found" for volumes that exist.
+async fn adopt(config: &Config) -> Result<()> {
+    let Some(old) = config.heketi_database.as_ref().filter(|_| !config.database.exists()) else {
+        return Ok(());
+    };
+    if config.read_only {
+        bail!(
+            "{} is the database of a Heketi estate, and was not adopted: that would make {}, and \
+             db_read_only is set. Look at it with `brickyard adopt {0}`",
+            old.display(),
+            config.database.display()
+        );
+    }
+    adopt::at_start(old, &config.database).await
+}
+
 /// The application of a configuration, before it serves.
 ///
 /// # Errors
 /// The database cannot be opened, or a database of Heketi lies there that cannot be adopted.
 pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -> Result<App> {
-    if let Some(old) = &config.heketi_database {
-        if config.read_only {
-            bail!(
-                "{} is the database of a Heketi estate, and was not adopted: that would make {}, and \
-                 db_read_only is set. Look at it with `brickyard adopt {0}`",
-                old.display(),
-                config.database.display()
-            );
-        }
-        // Starting empty beside it would answer "Id not found" for volumes that exist.
-        adopt::at_start(old, &config.database).await?;
-    }
+    adopt(config).await?;
     for line in &config.ignored {
         tracing::warn!("has no effect: {line}");
     }
@@ -147,7 +168,17 @@ pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -
     };
     let nodes = Nodes::new(remote, config.tools.clone()).paced(pace).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, config.operations.clone());
-    Ok(App::new(Parts { store, operations, gate: Gate::new(config.mode), logging, keys }))
+    let (gate, backup) = (Gate::new(config.mode), backup::Status::default());
+    Ok(App::new(Parts { store, operations, gate, backup, logging, keys }))
+}
+
+/// What works beside the answering of requests.
+#[derive(Default)]
+pub struct Beside {
+    /// First look at the nodes and rhythm of the looks; none when nobody looks.
+    pub monitor: Option<(Duration, Duration)>,
+    /// Keeps the backup up to date, if that is wanted.
+    pub keeper: Option<Keeper>,
 }
 
 /// Recovers what an earlier run left, and answers requests until `stop` is cancelled.
@@ -157,12 +188,14 @@ pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -
 pub async fn serve<L>(
     app: App,
     listener: L,
-    monitor: Option<(Duration, Duration)>,
+    Beside { monitor, keeper }: Beside,
     stop: CancellationToken,
 ) -> Result<()>
 where
     L: Listener<Addr = SocketAddr>,
 {
+    let served = CancellationToken::new();
+    let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(app.store.clone(), served.clone())));
     app.operations.recover(OnRestart::default()).await.context("recovery")?;
     let monitor = monitor.map(|rhythm| {
         let (store, nodes) = (app.store.clone(), app.operations.nodes().clone());
@@ -173,6 +206,11 @@ where
     reset.abort();
     if let Some(monitor) = monitor {
         monitor.await.context("monitor of the nodes")?;
+    }
+    // Nobody writes any more: what the backup gets now is the last state.
+    served.cancel();
+    if let Some(keeper) = keeper {
+        keeper.await.context("backup")?;
     }
     app.store.clone().close().await;
     tracing::info!("ended");

@@ -7,6 +7,7 @@
 )]
 mod adopt;
 mod architecture;
+mod backup;
 mod cli;
 mod compat;
 mod examples;

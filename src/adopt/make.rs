@@ -1,11 +1,11 @@
 //! A new database with rows in it, which appears whole or not at all.
 use crate::{
     database::{self, Import},
-    store::Store,
+    store::{Store, draft::Draft},
 };
 use anyhow::{Result, bail};
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
@@ -31,25 +31,16 @@ pub fn refuse_to_overwrite(target: &Path) -> Result<()> {
 /// The folder cannot be written, or the rows contradict each other.
 ///
 /// # Cancel safety
-/// Nothing appears; a folder whose name begins with `.brickyard-import-` may be left when the
-/// process dies.
+/// Nothing appears; a hidden folder may be left when the process dies.
 pub async fn make(taken: &Import, target: &Path) -> Result<()> {
-    let beside = target.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = tempfile::Builder::new().prefix(".brickyard-import-").tempdir_in(beside)?;
-    let draft = folder.path().join("brickyard.db");
-    let store = Store::open(&draft).await?;
+    let draft = Draft::of(target)?;
+    let store = Store::open(&draft.path()).await?;
     let mut tx = store.write().await?;
     database::put(&mut tx, taken).await?;
     tx.commit().await?;
     // The last connection to go takes everything from the log into the file itself.
     store.close().await;
-    if fs::metadata(folder.path().join("brickyard.db-wal")).is_ok_and(|log| log.len() > 0) {
-        bail!("its log was not taken into the file");
-    }
-    File::open(&draft)?.sync_all()?;
-    fs::rename(&draft, target)?;
-    sync_folder_of(target)?;
-    Ok(())
+    Ok(draft.appear()?)
 }
 
 /// Makes what happened to the entries of a folder survive a power cut.

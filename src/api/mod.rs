@@ -3,6 +3,7 @@
 //! Absent, `null` and zero are the same thing to every known client, so fields are plain values
 //! with a default; "left out when empty" is part of the contract and stands on each field.
 pub mod admin;
+pub mod backup;
 pub mod brick;
 pub mod block_volume;
 pub mod cluster;

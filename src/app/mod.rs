@@ -5,7 +5,7 @@ mod mode;
 pub use keys::{IAT_LEEWAY, Keys};
 pub use mode::{Gate, Mode, UnknownMode};
 
-use crate::{operation::Operations, store::Store, telemetry::Logging};
+use crate::{backup, operation::Operations, store::Store, telemetry::Logging};
 use std::{ops::Deref, sync::Arc};
 
 /// Shared by all requests.
@@ -20,6 +20,8 @@ pub struct Parts {
     pub operations: Operations,
     /// What is allowed at present.
     pub gate: Gate,
+    /// How the backups are doing.
+    pub backup: backup::Status,
     /// How much is logged.
     pub logging: Logging,
     /// Whose tokens are taken; none when authentication is off.

@@ -3,6 +3,7 @@
 //! Keys that are unknown are ignored, as Heketi ignores them; a value that makes no sense stops
 //! the start with an error that names the key or variable.
 mod auth;
+mod backup;
 mod database;
 mod environment;
 mod file;
@@ -39,6 +40,8 @@ pub struct Config {
     pub read_only: bool,
     /// Heketi's database, if one is there that was not taken over.
     pub heketi_database: Option<PathBuf>,
+    /// Whether and where the database is backed up.
+    pub backup: crate::backup::Settings,
     /// How nodes are reached.
     pub executor: Executor,
     /// How commands on nodes are built.
@@ -157,6 +160,7 @@ impl Config {
             database,
             read_only: file.glusterfs.db_read_only,
             heketi_database,
+            backup: backup::backup(file, env)?,
             executor: nodes::executor(file, env, overrides)?,
             tools,
             operations: operations::operations(file, env)?,
@@ -170,11 +174,6 @@ impl Config {
 /// Settings without effect, in words for the log.
 fn ignored(file: &File, env: &Environment<'_>) -> Vec<String> {
     let mut ignored = vec![];
-    if file.backup_db_to_kube_secret || env.is_set("HEKETI_BACKUP_DB_TO_KUBE_SECRET") {
-        ignored.push(
-            "backup_db_to_kube_secret: backups to a Kubernetes Secret are not offered yet".into(),
-        );
-    }
     if file.profiling || env.is_set("HEKETI_PROFILING") {
         ignored.push("profiling: Go's profiles do not exist here".into());
     }

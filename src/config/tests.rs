@@ -254,3 +254,36 @@ fn how_block_files_are_made() {
     let wrong = prealloc("{}", &[(variable, "no; reboot")]).unwrap_err().to_string();
     assert!(wrong.contains("block_prealloc: `no; reboot`"), "{wrong}");
 }
+
+#[test]
+fn backups_are_switched_on_as_by_heketi() {
+    let backup = |file: &str, pairs: &[(&str, &str)]| load(file, pairs).map(|config| config.backup);
+    let off = backup("{}", &[]).unwrap();
+    assert_eq!((off.on, off.secret.as_str()), (None, "heketi-db-backup"));
+    assert_eq!(off.mounted, std::path::Path::new("/backupdb"));
+    let on = backup(r#"{"backup_db_to_kube_secret": true}"#, &[]).unwrap();
+    assert_eq!(on.on.unwrap(), "backup_db_to_kube_secret is true");
+    // Any value: Heketi's quirk, which is told.
+    let variable = "HEKETI_BACKUP_DB_TO_KUBE_SECRET";
+    assert!(backup("{}", &[(variable, "yes")]).unwrap().on.unwrap().ends_with("is set"));
+    let quirk = backup("{}", &[(variable, "false")]).unwrap().on.unwrap();
+    assert!(quirk.contains("also \"false\""), "{quirk}");
+    let named = [
+        ("HEKETI_KUBE_DB_SECRET_NAME", "other.name-1"),
+        ("HEKETI_KUBE_NAMESPACE", "storage"),
+        ("BACKUPDB_PATH", "/elsewhere"),
+        ("KUBECONFIG", "/config"),
+    ];
+    let named = backup("{}", &named).unwrap();
+    assert_eq!(
+        (named.secret.as_str(), named.namespace.as_deref()),
+        ("other.name-1", Some("storage"))
+    );
+    assert_eq!(named.source, Some(crate::kube::Source::Kubeconfig(vec!["/config".into()])));
+    let long = "x".repeat(181);
+    for name in ["Upper", "-x", "x-", "a..b", "a/b", "a b", long.as_str()] {
+        let error = backup("{}", &[("HEKETI_KUBE_DB_SECRET_NAME", name)]).unwrap_err();
+        assert!(error.to_string().contains("HEKETI_KUBE_DB_SECRET_NAME"), "{error}");
+    }
+    backup("{}", &[("HEKETI_KUBE_NAMESPACE", "a.b")]).unwrap_err();
+}

@@ -5,6 +5,7 @@
 mod admin;
 mod answer;
 mod auth;
+mod backup;
 mod brick;
 mod block_volume;
 pub mod certificate;

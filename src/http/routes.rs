@@ -1,7 +1,7 @@
 //! Every route, in Heketi's order (api.md 7).
 use super::{
-    admin, answer, block_volume, brick, cluster, database, device, examination, logging, node,
-    operation, queue, volume,
+    admin, answer, backup, block_volume, brick, cluster, database, device, examination, logging,
+    node, operation, queue, volume,
 };
 use crate::app::App;
 use axum::{
@@ -40,6 +40,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/operations/pending/cleanup", post(operation::clean_up)),
         ("/operations/pending/{id}", get(operation::info).delete(operation::cancel)),
         ("/internal/logging", get(logging::get).post(logging::set)),
+        ("/backup", get(backup::status)),
         ("/backup/db", get(database::backup)),
         ("/db/dump", get(database::dump)),
         ("/db/check", get(database::check)),

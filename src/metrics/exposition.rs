@@ -33,7 +33,7 @@ impl Exposition {
         Family(&mut self.families[last])
     }
     /// A family of one number that only grows.
-    pub(super) fn counter(&mut self, name: &str, help: &str, value: f64) {
+    pub fn counter(&mut self, name: &str, help: &str, value: f64) {
         let mut counter = prometheus::proto::Counter::default();
         counter.set_value(value);
         let mut metric = Metric::default();

@@ -94,7 +94,7 @@ impl Cleaner {
             Woken::Stuck => None,
             Woken::Time => Some(now()),
             // Also those that nobody would try by himself.
-            Woken::Recovered => Some(i64::MAX),
+            Woken::Recovered => Some(operations::HELD - 1),
         };
         let runner = &self.operations.runner;
         if let Some(due) = due.filter(|_| runner.settings.cleaner.is_some()) {

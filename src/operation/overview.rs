@@ -208,7 +208,10 @@ impl Unfinished {
             attempt: if (2..i64::MAX).contains(&record.attempt) { record.attempt } else { 0 },
             error: record.error.clone().unwrap_or_default(),
             tries: record.tries,
-            retry_at: record.retry_at.filter(|_| record.state == OpState::Stuck).map(time),
+            retry_at: record
+                .retry_at
+                .filter(|&at| record.state == OpState::Stuck && at != operations::HELD)
+                .map(time),
         }
     }
 }

@@ -206,7 +206,18 @@ impl Operations {
         if self.runner.store.barred().is_some() {
             return Ok(());
         }
-        let left = operations::unfinished(&mut *self.runner.store.read().await?).await?;
+        let mut tx = self.runner.store.read().await?;
+        let mut left = operations::unfinished(&mut tx).await?;
+        let held = operations::held(&mut tx).await?;
+        drop(tx);
+        if !held.is_empty() {
+            left.retain(|id| !held.contains(id));
+            tracing::warn!(
+                count = held.len(),
+                "operations of a restored backup wait: compare with `server state examine gluster`, \
+                 then `server operations cleanup`"
+            );
+        }
         if !left.is_empty() {
             tracing::warn!(count = left.len(), "operations of an earlier run are brought to rest");
         }
@@ -254,6 +265,7 @@ impl Operations {
             OpState::Accepted | OpState::Running | OpState::Unwinding => Queued::Pending,
             OpState::Done => Queued::Done(progress.location),
             OpState::Failed => Queued::Failed(why),
+            OpState::Stuck if progress.held => Queued::Failed(why),
             OpState::Stuck => Queued::Failed(format!("{why} (it will be tried again)")),
         })
     }

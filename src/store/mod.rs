@@ -10,11 +10,13 @@ pub mod children;
 pub mod claims;
 pub mod clusters;
 pub mod debris;
-mod copy;
+pub mod copy;
 pub mod devices;
+pub mod draft;
 pub mod nodes;
 mod open;
 pub mod operations;
+pub mod origin;
 mod read_only;
 mod row;
 pub mod snapshot;
@@ -34,6 +36,7 @@ use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
 };
+use tokio::sync::watch;
 
 /// Sees each commit of the journal happen; crash tests end the "process" here.
 #[async_trait]
@@ -53,6 +56,8 @@ pub struct Store {
     /// Why nothing is written, if so.
     barred: Option<Arc<str>>,
     epoch: u64,
+    /// How many transactions were committed.
+    commits: watch::Sender<u64>,
     _guard: Arc<Guard>,
 }
 
@@ -63,6 +68,7 @@ pub struct ReadTx(Transaction<'static, Sqlite>);
 pub struct WriteTx {
     tx: Transaction<'static, Sqlite>,
     witness: Option<Arc<dyn Witness>>,
+    commits: watch::Sender<u64>,
 }
 
 impl Store {
@@ -104,7 +110,13 @@ impl Store {
             }
             begun => begun?,
         };
-        Ok(WriteTx { tx, witness: self.witness.clone() })
+        Ok(WriteTx { tx, witness: self.witness.clone(), commits: self.commits.clone() })
+    }
+    /// The number of transactions that this process has committed: changes when something was
+    /// written. Whoever does not look keeps nobody waiting.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
     }
     /// Closes all connections; transactions that were not committed never were.
     pub async fn close(self) {
@@ -123,6 +135,7 @@ impl WriteTx {
             witness.before_commit().await;
         }
         self.tx.commit().await?;
+        self.commits.send_modify(|number| *number += 1);
         if let Some(witness) = &self.witness {
             witness.after_commit().await;
         }

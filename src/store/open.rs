@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 /// In a burst many wait for their turn to write: that is no news for an administrator.
 pub(super) const SLOW: Duration = Duration::from_secs(30);
@@ -144,7 +145,8 @@ impl Store {
         let many = SqlitePoolOptions::new().max_connections(READERS).acquire_slow_threshold(SLOW);
         let read = many.connect_with(options.read_only(true)).await.map_err(failed)?;
         let barred = barred.map(Arc::from);
-        Ok(Self { write, read, witness, barred, epoch, _guard: guard })
+        let commits = watch::Sender::default();
+        Ok(Self { write, read, witness, barred, epoch, commits, _guard: guard })
     }
 }
 

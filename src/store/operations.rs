@@ -115,7 +115,13 @@ pub struct Progress {
     pub location: Option<String>,
     /// Why it failed or is stuck.
     pub error: Option<String>,
+    /// It is stuck, and waits for a person to say that it may go on.
+    pub held: bool,
 }
+
+/// The time at which an operation is tried again that waits for a person's word: never. Neither a
+/// start nor a node that is well again moves it.
+pub const HELD: i64 = i64::MAX;
 
 /// Adds an accepted operation.
 ///
@@ -384,15 +390,18 @@ fn step(row: &SqliteRow) -> Result<StepRow> {
 /// # Errors
 /// The database fails.
 pub async fn progress(db: &mut SqliteConnection, id: OperationId) -> Result<Option<Progress>> {
-    let found = sqlx::query("SELECT state, location, error FROM operations WHERE id = ?")
+    let found = sqlx::query("SELECT state, location, error, retry_at FROM operations WHERE id = ?")
         .bind(id.to_string())
         .fetch_optional(db)
         .await?;
     let Some(row) = found else { return Ok(None) };
+    let state = row::parsed(&row, "state")?;
+    let retry_at: Option<i64> = row.try_get("retry_at")?;
     Ok(Some(Progress {
-        state: row::parsed(&row, "state")?,
+        state,
         location: row.try_get("location")?,
         error: row.try_get("error")?,
+        held: state == OpState::Stuck && retry_at == Some(HELD),
     }))
 }
 
@@ -438,16 +447,47 @@ pub async fn unfinished_briefly(db: &mut SqliteConnection) -> Result<Vec<Brief>>
     rows.iter().map(brief).collect()
 }
 
-/// Operations that could go neither way, the oldest first.
+/// Operations that could go neither way, the oldest first; also those that are held.
 ///
 /// # Errors
 /// The database fails.
 pub async fn stuck(db: &mut SqliteConnection) -> Result<Vec<OperationId>> {
-    stuck_until(db, i64::MAX).await
+    stuck_until(db, HELD).await
 }
 
-/// Stuck operations that are to be tried again by this time, and those that are tried only on
-/// demand if there is no end to it.
+/// Operations that wait for a person's word, the oldest first.
+///
+/// # Errors
+/// The database fails.
+pub async fn held(db: &mut SqliteConnection) -> Result<Vec<OperationId>> {
+    let rows = sqlx::query(
+        "SELECT id FROM operations WHERE state = 'stuck' AND retry_at = ? ORDER BY rowid",
+    )
+    .bind(HELD)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|r| row::parsed(r, "id")).collect()
+}
+
+/// Lets all operations that have begun and are not at rest wait for a person's word; how many. What
+/// was only accepted has done nothing: the next start puts it to rest.
+///
+/// # Errors
+/// The database fails.
+pub async fn hold_unfinished(tx: &mut WriteTx, why: &str) -> Result<u64> {
+    let held = sqlx::query(
+        "UPDATE operations SET state = 'stuck', error = ?, retry_at = ? \
+         WHERE finished_at IS NULL AND state <> 'accepted'",
+    )
+    .bind(why)
+    .bind(HELD)
+    .execute(&mut **tx)
+    .await?;
+    Ok(held.rows_affected())
+}
+
+/// Stuck operations that are to be tried again by this time; just before [`HELD`], also those that
+/// have no time of their own.
 ///
 /// # Errors
 /// The database fails.
@@ -456,7 +496,7 @@ pub async fn stuck_until(db: &mut SqliteConnection, time: i64) -> Result<Vec<Ope
         "SELECT id FROM operations WHERE state = 'stuck' AND coalesce(retry_at, ?) <= ? \
          ORDER BY rowid",
     )
-    .bind(i64::MAX)
+    .bind(HELD - 1)
     .bind(time)
     .fetch_all(db)
     .await?;

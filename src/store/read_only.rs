@@ -61,7 +61,8 @@ impl Store {
         }
         let barred = Some(damage.unwrap_or_else(|| why.to_owned()).into());
         let guard = Arc::new(Guard::Copy { _folder: folder, _held: held });
-        Ok(Self { write: read.clone(), read, witness: None, barred, epoch: 0, _guard: guard })
+        let (write, commits) = (read.clone(), tokio::sync::watch::Sender::default());
+        Ok(Self { write, read, witness: None, barred, epoch: 0, commits, _guard: guard })
     }
 }
 

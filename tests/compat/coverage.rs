@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 43] = [
+const ROUTES: [(&str, &str); 44] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -43,6 +43,7 @@ const ROUTES: [(&str, &str); 43] = [
     ("DELETE", "/operations/pending/{id}"),
     ("GET", "/internal/logging"),
     ("POST", "/internal/logging"),
+    ("GET", "/backup"),
     ("GET", "/backup/db"),
     ("GET", "/db/dump"),
     ("GET", "/db/check"),
@@ -52,7 +53,7 @@ const ROUTES: [(&str, &str); 43] = [
 ];
 
 /// Routes without a recorded success, and the file whose tests stand in for it.
-const UNRECORDED: [(&str, &str, &str); 16] = [
+const UNRECORDED: [(&str, &str, &str); 17] = [
     ("POST", "/clusters/{id}/flags", include_str!("../routes/clusters.rs")),
     ("DELETE", "/clusters/{id}", include_str!("../routes/clusters.rs")),
     ("DELETE", "/nodes/{id}", include_str!("../routes/nodes.rs")),
@@ -64,6 +65,7 @@ const UNRECORDED: [(&str, &str, &str); 16] = [
     ("GET", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
     ("DELETE", "/operations/pending/{id}", include_str!("../routes/operations.rs")),
     ("POST", "/internal/logging", include_str!("../routes/logging.rs")),
+    ("GET", "/backup", include_str!("../routes/database.rs")),
     ("GET", "/backup/db", include_str!("../routes/database.rs")),
     ("GET", "/db/dump", include_str!("../routes/database.rs")),
     ("GET", "/db/check", include_str!("../routes/database.rs")),

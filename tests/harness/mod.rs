@@ -6,10 +6,12 @@
 //! ```
 pub mod client;
 pub mod heketi;
+pub mod kube;
 pub mod many;
 
 use brickyard::{
     app::{App, Gate, Keys, Parts},
+    backup,
     domain::{Gib, Hostname},
     http,
     node::{
@@ -147,5 +149,6 @@ pub async fn build(folder: &Path, remote: Arc<dyn Remote>, start: Start) -> App 
     let nodes = Nodes::new(remote, start.tools).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, start.settings);
     let logging = Logging::new(Level::Error, |_| Ok(()));
-    App::new(Parts { store, operations, gate: Gate::default(), logging, keys: start.keys })
+    let (gate, backup) = (Gate::default(), backup::Status::default());
+    App::new(Parts { store, operations, gate, backup, logging, keys: start.keys })
 }

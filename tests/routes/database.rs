@@ -299,3 +299,15 @@ async fn a_backup_is_a_whole_database() {
         .collect();
     assert!(strange.is_empty(), "{strange:?}");
 }
+
+/// Outside of Kubernetes; how it looks within is in `backup::process`.
+#[tokio::test]
+async fn backups_that_are_off() {
+    let app = TestApp::start().await;
+    let status = app.client.get("/backup").await;
+    assert_eq!(status.status, 200);
+    let status = status.json();
+    assert_eq!((status["state"].as_str(), status["number"].as_u64()), (Some("off"), Some(0)));
+    let metrics = app.client.get("/metrics").await.text();
+    assert!(!metrics.contains("brickyard_backup"), "{metrics}");
+}

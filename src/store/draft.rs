@@ -1,0 +1,49 @@
+//! A database in the making: it appears under its name when it is whole and on disk, or not at all.
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// A place for a database beside the one that it is to become. Dropped, nothing is left of it.
+#[derive(Debug)]
+pub struct Draft {
+    folder: TempDir,
+    target: PathBuf,
+}
+
+impl Draft {
+    /// A place beside the target, whose lock the caller has.
+    ///
+    /// # Errors
+    /// The folder of the target cannot be written.
+    pub fn of(target: &Path) -> io::Result<Self> {
+        let folder =
+            tempfile::Builder::new().prefix(".brickyard-draft-").tempdir_in(folder(target))?;
+        Ok(Self { folder, target: target.to_owned() })
+    }
+    /// Where it is to be made.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("brickyard.db")
+    }
+    /// Gives it its name. Nobody may have it open any more.
+    ///
+    /// # Errors
+    /// It has a log that was not taken into the file; the disk fails.
+    pub fn appear(self) -> io::Result<()> {
+        let draft = self.path();
+        if fs::metadata(self.folder.path().join("brickyard.db-wal")).is_ok_and(|l| l.len() > 0) {
+            return Err(io::Error::other("its log was not taken into the file"));
+        }
+        File::open(&draft)?.sync_all()?;
+        fs::rename(&draft, &self.target)?;
+        // So that the name survives a power cut as well.
+        File::open(folder(&self.target))?.sync_all()
+    }
+}
+
+fn folder(target: &Path) -> &Path {
+    target.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
