@@ -99,6 +99,7 @@ const BORDERS: &[(&str, &[&str])] = &[
             "axum",
         ],
     ),
+    ("backup", &["crate::http", "crate::node", "crate::operation", "axum", "sqlx", "::kube::"]),
     ("cli", &["crate::http", "crate::node", "crate::store", "crate::operation", "sqlx", "axum"]),
 ];
 
@@ -108,6 +109,8 @@ const ALONE: &[(&str, &str)] = &[
     ("quick_xml", "node/gluster.rs"),
     ("shlex::", "node/render.rs"),
     ("jsonwebtoken", "http/auth.rs cli/token.rs"),
+    ("flate2::", "backup/bundle.rs"),
+    ("k8s_openapi::", "kube/secret.rs node/kube.rs"),
     ("tokio_rustls::", "http/tls.rs"),
     ("flate2::", "heketi_db/mod.rs"),
     (

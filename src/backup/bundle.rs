@@ -202,7 +202,9 @@ impl Described {
             }
         }
         let mut all = first.to_vec();
-        rest.iter().for_each(|part| all.extend_from_slice(part));
+        for part in rest {
+            all.extend_from_slice(part);
+        }
         if all.len() as u64 != self.size {
             return damage(format!("it has {} bytes and should have {}", all.len(), self.size));
         }
@@ -275,7 +277,11 @@ mod tests {
         for length in [0, 1, 4096, PART_SIZE, PART_SIZE * 3] {
             let database = noise(length);
             let (described, first, rest) = described(&database);
-            assert_eq!(rest.len(), (described.size as usize - 1) / PART_SIZE, "{length}");
+            assert_eq!(
+                rest.len(),
+                usize::try_from(described.size - 1).unwrap() / PART_SIZE,
+                "{length}"
+            );
             let whole = first.len() + rest.iter().map(Vec::len).sum::<usize>();
             assert_eq!(whole as u64, described.size);
             assert!(rest.iter().all(|part| part.len() <= PART_SIZE));

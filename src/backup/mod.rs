@@ -64,9 +64,9 @@ impl Default for Pace {
             settle: Duration::from_millis(300),
             patience: Duration::from_secs(15),
             pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(60),
+            longest_pause: Duration::from_mins(1),
             goodbye: Duration::from_secs(20),
-            arrival: Duration::from_secs(60),
+            arrival: Duration::from_mins(1),
         }
     }
 }

@@ -182,9 +182,8 @@ async fn there_is(
     let origin = origin.inspect_err(|error| {
         tracing::warn!(database = %shown, %error, "it cannot be compared with the backup");
     });
-    let Source { place, content } = match found {
-        Some(found) => found,
-        None => return Ok(origin.map_or(0, |origin| origin.epoch)),
+    let Some(Source { place, content }) = found else {
+        return Ok(origin.map_or(0, |origin| origin.epoch));
     };
     match (content, &origin) {
         (Content::Ours(backup, _), Ok(ours))

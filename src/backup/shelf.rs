@@ -251,7 +251,6 @@ impl Shelf {
     fn stranger(&self, before: &Content, fresh: &Fresh) -> Result<Option<String>, ShelfError> {
         let ours = &fresh.described.origin;
         Ok(match before {
-            Content::Nothing => None,
             Content::Heketi => Some("of-heketi".into()),
             Content::Unknown(_) => Some("unknown".into()),
             Content::Ours(there, _) if there.origin.generation_id != ours.generation_id => {
@@ -265,7 +264,7 @@ impl Shelf {
             {
                 Some("of-another".into())
             }
-            Content::Ours(..) => None,
+            Content::Nothing | Content::Ours(..) => None,
         })
     }
 

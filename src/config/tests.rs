@@ -257,7 +257,8 @@ fn how_block_files_are_made() {
 
 #[test]
 fn backups_are_switched_on_as_by_heketi() {
-    let backup = |file: &str, pairs: &[(&str, &str)]| load(file, pairs).map(|config| config.backup);
+    let backup =
+        |file: &str, pairs: &[(&str, &str)]| with_keys(file, pairs).map(|config| config.backup);
     let off = backup("{}", &[]).unwrap();
     assert_eq!((off.on, off.secret.as_str()), (None, "heketi-db-backup"));
     assert_eq!(off.mounted, std::path::Path::new("/backupdb"));

@@ -191,7 +191,7 @@ async fn a_mounted_secret_is_enough_if_it_is_whole() {
         let with = Settings { mounted: without.mounted.clone(), ..settings(&kube) };
         if rows.is_some() {
             let error = refused(&without, &database).await;
-            assert!(matches!(error, RestoreError::OnlyFirst { parts: 2, .. }), "{error}");
+            assert!(matches!(error, RestoreError::OnlyFirst { parts: 3, .. }), "{error}");
             kube.trouble(Trouble::Answers(500));
             let error = refused(&with, &database).await;
             assert!(matches!(error, RestoreError::Unreachable { .. }), "{error}");

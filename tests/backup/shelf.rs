@@ -52,38 +52,31 @@ async fn restored(shelf: &Shelf) -> Option<Vec<u8>> {
 #[tokio::test]
 async fn an_interrupted_write_leaves_a_whole_backup() {
     let mut cases = 0;
-    for (before, after) in [(0, 1), (0, 3), (1, 1), (1, 3), (3, 1), (3, 2)] {
+    let (last, of_last) = fresh(3, 2);
+    for (before, after) in [(0, 1), (0, 3), (1, 2), (3, 1), (3, 2)] {
+        let former = (before > 0).then(|| fresh(1, before));
+        let (new, of_new) = fresh(2, after);
         for number in 0.. {
             let mut complete = false;
             for trouble in [Trouble::Refuses(number), Trouble::Silent(number)] {
                 let kube = FakeKube::start().await;
                 let shelf = shelf(&kube).await;
-                let mut old = None;
-                if before > 0 {
-                    let (fresh, content) = fresh(1, before);
-                    shelf.put(&fresh, &mut BTreeSet::new()).await.unwrap();
-                    old = Some(content);
+                if let Some((former, _)) = &former {
+                    shelf.put(former, &mut BTreeSet::new()).await.unwrap();
                 }
-                let (new, content) = fresh(2, after);
                 kube.trouble(trouble);
                 let put = shelf.put(&new, &mut BTreeSet::new()).await;
                 complete = put.is_ok_and(|written| written.left.is_none());
                 kube.trouble(Trouble::None);
                 let found = restored(&shelf).await;
-                assert!(found == old || found.as_ref() == Some(&content), "{trouble:?}");
-                if complete {
-                    assert_eq!(found.as_ref(), Some(&content));
-                }
+                let is_new = found.as_ref() == Some(&of_new);
+                let is_former = found.as_ref() == former.as_ref().map(|(_, content)| content);
+                assert!(is_new || (is_former && !complete), "{before} {after} {trouble:?}");
                 // A server that knows nothing of it comes to the end, and leaves nothing behind.
-                let (last, content) = fresh(3, 2);
                 shelf.put(&last, &mut BTreeSet::new()).await.unwrap();
-                assert_eq!(restored(&shelf).await, Some(content));
-                assert_eq!(
-                    kube.names().len(),
-                    2,
-                    "{before} {after} {trouble:?}: {:?}",
-                    kube.names()
-                );
+                assert_eq!(restored(&shelf).await.as_ref(), Some(&of_last));
+                let left = kube.names();
+                assert_eq!(left.len(), 2, "{before} {after} {trouble:?}: {left:?}");
                 cases += 1;
             }
             if complete {
@@ -91,7 +84,7 @@ async fn an_interrupted_write_leaves_a_whole_backup() {
             }
         }
     }
-    assert!(cases > 40, "{cases}");
+    assert!(cases > 30, "{cases}");
 }
 
 /// Two servers at the same moment: one of them is told, and what lies there is of one of them.
@@ -138,7 +131,7 @@ async fn what_a_heketi_left_is_kept_once() {
     let shelf = shelf(&kube).await;
     assert_eq!(shelf.look().await.unwrap(), Content::Heketi);
     // Cut off in the middle of it, more than once.
-    for writes in 1..4 {
+    for writes in [1, 2, 2] {
         kube.trouble(Trouble::Refuses(writes));
         shelf.put(&fresh(1, 3).0, &mut BTreeSet::new()).await.unwrap_err();
     }
