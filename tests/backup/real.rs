@@ -81,7 +81,7 @@ impl RealKube {
         let ready = || http_get(&cluster.client);
         while !ready().await {
             let log = || std::fs::read_to_string(folder.join("apiserver.log")).unwrap();
-            assert!(begun.elapsed() < Duration::from_secs(120), "not ready: {}", log());
+            assert!(begun.elapsed() < Duration::from_mins(2), "not ready: {}", log());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         this
@@ -116,7 +116,7 @@ async fn a_real_api_server_keeps_and_gives_back() {
     let kube = RealKube::start(&assets, folder.path()).await;
     let mut pace = PACE;
     pace.patience = Duration::from_secs(15);
-    pace.goodbye = Duration::from_secs(60);
+    pace.goodbye = Duration::from_mins(1);
     let fake = FakeKube::start().await;
     let settings = Settings { source: Some(kube.source()), pace, ..settings(&fake) };
     let database = folder.path().join("brickyard.db");

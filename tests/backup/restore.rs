@@ -238,9 +238,9 @@ async fn what_was_under_way_waits_for_a_person_unless_the_end_was_in_order() {
         kept.until_number(2).await;
         kept.until("saved").await;
         if orderly {
-            kept.end().await
+            kept.end().await;
         } else {
-            kept.kill().await
+            kept.kill().await;
         }
         lose(&database);
         begin(&settings(&kube), &database).await.unwrap();
