@@ -1,6 +1,6 @@
 //! Copies of the database, to be kept elsewhere.
 use super::{
-    Store, operations,
+    Store,
     origin::{self, Origin},
 };
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ pub struct Essence {
     /// Which database it is, and how late.
     pub origin: Origin,
     /// Operations that are not at rest.
-    pub unfinished: usize,
+    pub unfinished: u64,
 }
 
 impl Store {
@@ -56,7 +56,10 @@ impl Store {
         old.bind(results_since).execute(&mut memory).await?;
         memory.execute("VACUUM").await?;
         let origin = origin::of(&mut memory).await?;
-        let unfinished = operations::unfinished(&mut memory).await?.len();
+        let unfinished =
+            sqlx::query_scalar("SELECT count(*) FROM operations WHERE finished_at IS NULL")
+                .fetch_one(&mut memory)
+                .await?;
         let content = memory.serialize(None).await?.to_vec();
         memory.close().await?;
         Ok(Essence { content, origin, unfinished })
