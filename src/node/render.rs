@@ -31,6 +31,11 @@ const NOT_RUN: i32 = 124;
 /// From being asked to being killed.
 const KILL_AFTER: &str = "5";
 
+/// Starts a shell that takes a script from its input, see [`Rendered::input`], and says so.
+pub(super) const WAITING: [&str; 3] = ["/bin/sh", "-c", "echo ready && exec /bin/sh"];
+/// The line with which it says so.
+pub(super) const READY: &[u8] = b"ready\n";
+
 /// What to send, and how to read the answer.
 pub(super) struct Rendered<'a> {
     host: &'a Hostname,
@@ -52,6 +57,13 @@ impl<'a> Rendered<'a> {
             text += &Self::line(host, number, line)?;
         }
         Ok(Self { host, script, word, text })
+    }
+
+    /// The same for a shell that reads it from its input, whose end it need not see: all of it is
+    /// one command, in braces. A shell does nothing of a command that it has not read wholly, so one
+    /// that is cut off on its way is not done in part.
+    pub(super) fn input(&self) -> String {
+        format!("{{\n{}exit\n}}\n", self.text)
     }
 
     fn line(host: &Hostname, number: usize, line: &Line) -> Result<String> {
@@ -182,7 +194,8 @@ impl<'a> Rendered<'a> {
 /// Notices marks in what a script has said so far, so that each command's time is known.
 pub(super) struct Marks<'a> {
     mark: Vec<u8>,
-    /// Up to here everything has been looked at.
+    /// Here begins the line that is coming, and up to there it is known to go on.
+    line: usize,
     seen: usize,
     begun: bool,
     laps: &'a Laps,
@@ -191,7 +204,7 @@ pub(super) struct Marks<'a> {
 impl Rendered<'_> {
     /// Tells these laps of the marks that come.
     pub(super) fn marks<'l>(&self, laps: &'l Laps) -> Marks<'l> {
-        Marks { mark: format!("{} ", self.word).into_bytes(), seen: 0, begun: false, laps }
+        Marks { mark: format!("{} ", self.word).into_bytes(), line: 0, seen: 0, begun: false, laps }
     }
 }
 
@@ -202,11 +215,13 @@ impl Marks<'_> {
             |from: usize| Some(from + out.get(from..)?.iter().position(|b| *b == b'\n')?);
         // Only whole lines: the rest of a mark may be on its way.
         while let Some(end) = line_end(self.seen) {
-            if let Some(words) = out[self.seen..end].strip_prefix(self.mark.as_slice()) {
+            if let Some(words) = out[self.line..end].strip_prefix(self.mark.as_slice()) {
                 self.noticed(&String::from_utf8_lossy(words));
             }
-            self.seen = end + 1;
+            self.line = end + 1;
+            self.seen = self.line;
         }
+        self.seen = out.len();
     }
 
     fn noticed(&mut self, words: &str) {
@@ -412,6 +427,46 @@ mod tests {
             other => panic!("{other:?}"),
         }
         std::fs::remove_file(format!("{LOCKS}/{lock}.lock")).unwrap();
+    }
+    /// As it travels into pods. The input stays open, and may end at any place.
+    #[test]
+    fn a_script_on_standard_input_is_done_wholly_or_not_at_all() {
+        use std::{io::Write, process::Stdio};
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a}"), folder.path().join("b"));
+        let touch = |path: &std::path::Path| Cmd::new(["touch", path.to_str().unwrap()]);
+        let script = Script::reading()
+            .then(touch(&first))
+            .then_when(When::Succeeds(sh("true")), sh("cat; echo \"{ }\n}\""))
+            .then(touch(&second));
+        let host = host();
+        let rendered = Rendered::new(&host, &script).unwrap();
+        let input = rendered.input();
+        let ask = |sent: &str, closed: bool| {
+            let mut shell = Command::new(WAITING[0])
+                .args(&WAITING[1..])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut pipe = shell.stdin.take().unwrap();
+            pipe.write_all(sent.as_bytes()).unwrap();
+            let kept = (!closed).then_some(pipe);
+            let out = shell.wait_with_output().unwrap();
+            drop(kept);
+            out
+        };
+        for end in (0..input.len() - 2).step_by(7).chain([input.len() - 2]) {
+            let out = ask(&input[..end], true);
+            assert!(!String::from_utf8_lossy(&out.stdout).contains("brickyard-"), "cut at {end}");
+            assert!(!first.exists() && !second.exists(), "cut at {end}");
+        }
+        let out = ask(&input, false);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let ran = rendered.read(out.status.code(), &text(&out.stdout), &text(&out.stderr)).unwrap();
+        assert_eq!(ran[1].stdout, "{ }\n}\n");
+        assert!(out.stdout.starts_with(READY) && first.exists() && second.exists());
     }
     #[test]
     fn a_command_that_takes_too_long_is_in_doubt() {

@@ -2,7 +2,13 @@
 //!
 //! The system's `ssh` does keys, known hosts and ciphers, so administrators can use what they
 //! know; the control socket saves a process and a handshake for each script.
-use super::{Lane, Laps, NodeError, Ran, Remote, Result, Script, render};
+use super::{
+    Laps, NodeError, Ran, Remote, Result, Script,
+    hear::{self, Deaf, GRACE, chain},
+    lanes::Lanes,
+    link::Link,
+    render,
+};
 use crate::domain::Hostname;
 use async_trait::async_trait;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
@@ -13,22 +19,10 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    sync::Semaphore,
-};
 
-/// Sessions of each lane. sshd allows ten a connection by default (`MaxSessions`).
-const WORK_SESSIONS: usize = 6;
-const POOL_SESSIONS: usize = 2;
-const HEALTH_SESSIONS: usize = 1;
-/// Beyond what a command may take on the node: the way there and back.
-const GRACE: Duration = Duration::from_secs(30);
-/// More than any answer that makes sense.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// A connection nobody uses is closed after ten minutes, also when this process was killed.
 const IDLE: NonZeroUsize = NonZeroUsize::new(600).unwrap();
 
@@ -70,37 +64,10 @@ pub struct Ssh {
     directory: TempDir,
 }
 
-/// Limits are those of one host: one that hangs takes nothing from the others.
-struct Host {
-    work: Semaphore,
-    pool: Semaphore,
-    health: Semaphore,
-    link: tokio::sync::Mutex<Link>,
-}
-
-/// The connection to a host, or what became of the last try to make one.
 #[derive(Default)]
-struct Link {
-    session: Option<Arc<Session>>,
-    failed: Option<(Instant, NodeError)>,
-}
-
-impl Host {
-    fn new() -> Self {
-        Self {
-            work: Semaphore::new(WORK_SESSIONS),
-            pool: Semaphore::new(POOL_SESSIONS),
-            health: Semaphore::new(HEALTH_SESSIONS),
-            link: tokio::sync::Mutex::default(),
-        }
-    }
-    fn lane(&self, lane: Lane) -> &Semaphore {
-        match lane {
-            Lane::Work => &self.work,
-            Lane::Pool => &self.pool,
-            Lane::Health => &self.health,
-        }
-    }
+struct Host {
+    lanes: Lanes,
+    session: Link<Arc<Session>>,
 }
 
 impl Ssh {
@@ -135,7 +102,7 @@ impl Ssh {
 
     fn host(&self, name: &Hostname) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.entry(name.clone()).or_insert_with(|| Arc::new(Host::new())).clone()
+        hosts.entry(name.clone()).or_default().clone()
     }
 
     async fn connect(&self, host: &Hostname) -> Result<Session> {
@@ -199,37 +166,13 @@ impl Ssh {
         format!("ssh {user}@{host}: {words} ({hint})")
     }
 
-    /// The open connection, or a new one. Callers that wait share the one that is being made, and
-    /// its failure: a hundred that wait for a dead node wait for one dial, not for a hundred.
+    /// The open connection, or a new one.
     async fn session(&self, name: &Hostname, host: &Host) -> Result<Arc<Session>> {
-        let asked = Instant::now();
-        let mut link = host.link.lock().await;
-        if let Some(session) = &link.session {
-            return Ok(session.clone());
-        }
-        if let Some((when, error)) = &link.failed
-            && *when > asked
-        {
-            return Err(error.clone());
-        }
-        match self.connect(name).await {
-            Ok(session) => {
-                let session = Arc::new(session);
-                *link = Link { session: Some(session.clone()), failed: None };
-                Ok(session)
-            }
-            Err(error) => {
-                link.failed = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
-        }
+        host.session.kept(async || self.connect(name).await.map(Arc::new)).await
     }
 
     async fn forget(host: &Host, broken: &Arc<Session>) {
-        let mut link = host.link.lock().await;
-        if link.session.as_ref().is_some_and(|session| Arc::ptr_eq(session, broken)) {
-            link.session = None;
-        }
+        host.session.forget(|session| Arc::ptr_eq(session, broken)).await;
     }
 
     /// Starts the script. A connection that turns out to be dead is made anew, once: nothing was
@@ -274,42 +217,32 @@ impl Remote for Ssh {
     async fn run_timed(&self, name: &Hostname, script: &Script, laps: &Laps) -> Result<Vec<Ran>> {
         let host = self.host(name);
         let rendered = render::Rendered::new(name, script)?;
-        let closed = |_| NodeError::Refused("the server is shutting down".into());
-        let _permit = host.lane(script.lane).acquire().await.map_err(closed)?;
+        let _place = host.lanes.enter(script.lane).await?;
         let (session, child) = self.start(name, &host, &rendered.text).await?;
-
-        let in_doubt =
-            |why: String| NodeError::InDoubt { host: name.clone(), command: script.brief(), why };
         match hear(child, script, rendered.marks(laps)).await {
-            Ok(heard) => {
-                let out = String::from_utf8_lossy(&heard.out);
-                let err = String::from_utf8_lossy(&heard.err);
-                rendered.read(heard.status, &out, &err)
+            Ok((said, status)) => {
+                let out = String::from_utf8_lossy(&said.out);
+                let err = String::from_utf8_lossy(&said.err);
+                rendered.read(status, &out, &err)
             }
             // The library turns status 127 into an error: no shell, or no sudo on the node.
-            Err(Deaf::Ended(openssh::Error::Remote(error))) => Err(NodeError::Failed {
+            Err(Lost::Ended(openssh::Error::Remote(error))) => Err(NodeError::Failed {
                 host: name.clone(),
                 command: if self.settings.sudo { "sudo -n -- /bin/sh" } else { "/bin/sh" }.into(),
                 status: 127,
                 stderr: error.to_string(),
             }),
-            Err(Deaf::Ended(error)) => {
+            Err(Lost::Ended(error)) => {
                 Self::forget(&host, &session).await;
-                Err(in_doubt(format!("connection lost: {}", chain(&error))))
+                let why = format!("connection lost: {}", chain(&error));
+                Err(Deaf::Broken(why).told(name, script))
             }
-            Err(Deaf::Broken(error)) => {
-                Self::forget(&host, &session).await;
-                Err(in_doubt(format!("connection lost: {error}")))
+            Err(Lost::Deaf(deaf)) => {
+                if !matches!(deaf, Deaf::TooMuch) {
+                    Self::forget(&host, &session).await;
+                }
+                Err(deaf.told(name, script))
             }
-            Err(Deaf::Silent(limit)) => {
-                Self::forget(&host, &session).await;
-                Err(in_doubt(format!("no sign of life for {} s", limit.as_secs())))
-            }
-            Err(Deaf::TooMuch) => Err(NodeError::Nonsense {
-                host: name.clone(),
-                command: script.brief(),
-                why: format!("more than {LONGEST_ANSWER} bytes"),
-            }),
         }
     }
 
@@ -318,80 +251,25 @@ impl Remote for Ssh {
     }
 }
 
-/// Everything that a script said, and how it ended.
-struct Heard {
-    out: Vec<u8>,
-    err: Vec<u8>,
-    status: Option<i32>,
-}
-
 /// Why the end of a script was not heard.
-enum Deaf {
+enum Lost {
     /// ssh itself failed.
     Ended(openssh::Error),
-    /// The pipes broke.
-    Broken(io::Error),
-    /// Nothing came for so long.
-    Silent(Duration),
-    /// No answer is that long.
-    TooMuch,
+    /// Nothing was heard from the node.
+    Deaf(Deaf),
 }
 
-/// Listens until the script ends. Each command ends with a mark, so a node that is silent for
-/// longer than any one command may take is not at work any more, however long the script is.
+/// Listens until the script ends; what it said, and its exit status.
 async fn hear(
     mut child: openssh::Child<Arc<Session>>,
     script: &Script,
-    mut marks: render::Marks<'_>,
-) -> Result<Heard, Deaf> {
-    let (mut out, mut err) = (vec![], vec![]);
-    let mut stdout = child.stdout().take();
-    let mut stderr = child.stderr().take();
-    while stdout.is_some() || stderr.is_some() {
-        // The first sign comes when the lock is taken.
-        let waiting = out.is_empty() && err.is_empty() && script.lock.is_some();
-        let limit = GRACE + if waiting { render::LOCK_WAIT } else { script.silence() };
-        let read = tokio::time::timeout(limit, async {
-            tokio::select! {
-                read = next(&mut stdout, &mut out) => read,
-                read = next(&mut stderr, &mut err) => read,
-            }
-        });
-        read.await.map_err(|_| Deaf::Silent(limit))?.map_err(Deaf::Broken)?;
-        marks.hear(&out);
-        if out.len() + err.len() > LONGEST_ANSWER {
-            return Err(Deaf::TooMuch);
-        }
-    }
-    let ended = tokio::time::timeout(GRACE, child.wait()).await.map_err(|_| Deaf::Silent(GRACE))?;
-    let status = ended.map_err(Deaf::Ended)?.code();
-    Ok(Heard { out, err, status })
-}
-
-/// Reads what comes next; the pipe is gone at its end.
-async fn next<R: AsyncRead + Unpin>(pipe: &mut Option<R>, into: &mut Vec<u8>) -> io::Result<()> {
-    match pipe {
-        None => std::future::pending().await,
-        Some(open) => {
-            if open.read_buf(into).await? == 0 {
-                *pipe = None;
-            }
-            Ok(())
-        }
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = cause.source();
-    }
-    text.replace('\n', " ")
+    marks: render::Marks<'_>,
+) -> Result<(hear::Said, Option<i32>), Lost> {
+    let (stdout, stderr) = (child.stdout().take(), child.stderr().take());
+    let said = hear::listen(stdout, stderr, script, marks).await.map_err(Lost::Deaf)?;
+    let ended = tokio::time::timeout(GRACE, child.wait()).await;
+    let ended = ended.map_err(|_| Lost::Deaf(Deaf::Silent(GRACE)))?;
+    Ok((said, ended.map_err(Lost::Ended)?.code()))
 }
 
 #[cfg(test)]
