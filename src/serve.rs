@@ -9,9 +9,11 @@ use crate::{
         server,
         tls::TlsListener,
     },
+    kube::NoWay,
     monitor,
     node::{
         Nodes, Pace, Remote,
+        kube::Kube,
         sim::{self, Sim, socket::Distant},
         ssh::Ssh,
     },
@@ -52,7 +54,7 @@ pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -
         }
     };
     let app = tokio::select! {
-        app = build(&config, logging, remote(&config)?) => app?,
+        app = build(&config, logging, remote(&config).await?) => app?,
         // What is to be read may be waited for.
         () = stop.cancelled(), if config.read_only => return Ok(()),
     };
@@ -100,10 +102,20 @@ async fn serve_tls(
 /// The way to the nodes that the configuration names.
 ///
 /// # Errors
-/// The key for SSH cannot be read.
-pub fn remote(config: &Config) -> Result<Arc<dyn Remote>> {
+/// The key for SSH cannot be read, or what is needed to reach the API server of Kubernetes.
+pub async fn remote(config: &Config) -> Result<Arc<dyn Remote>> {
     Ok(match &config.executor {
         Executor::Ssh(settings) => Arc::new(Ssh::new(settings.clone()).context("ssh")?),
+        Executor::Kube(settings) => {
+            let namespace = settings.namespace.as_deref();
+            let cluster = match &settings.source {
+                Some(source) => source.connect(namespace).await,
+                None => Err(NoWay::Nowhere),
+            };
+            let cluster = cluster.context("glusterfs.executor: kubernetes")?;
+            tracing::info!(namespace = cluster.namespace, "commands run in gluster pods");
+            Arc::new(Kube::new(cluster, settings))
+        }
         Executor::Sim(disk) => {
             tracing::warn!("storage nodes are simulated: no real volume is made");
             Arc::new(Sim::new(*disk))
@@ -163,7 +175,7 @@ pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -
         tracing::error!(why, "the database is read-only: every change will be refused");
     }
     let pace = match &config.executor {
-        Executor::Ssh(_) => Pace::default(),
+        Executor::Ssh(_) | Executor::Kube(_) => Pace::default(),
         Executor::Sim(_) | Executor::SimElsewhere(_) => sim::PACE,
     };
     let nodes = Nodes::new(remote, config.tools.clone()).paced(pace).since(store.epoch());

@@ -26,6 +26,14 @@ impl<'a> Environment<'a> {
             |_| ConfigError::Value { key: name, why: format!("`{text}` is no number here") };
         text.parse().map(Some).map_err(wrong)
     }
+    /// A yes or no by its first letter: y, Y, 1 or n, N, 0; anything else counts as not set.
+    pub(super) fn initial(&self, name: &str) -> Option<bool> {
+        match self.text(name)?.chars().next()? {
+            'y' | 'Y' | '1' => Some(true),
+            'n' | 'N' | '0' => Some(false),
+            _ => None,
+        }
+    }
     /// A boolean as Go reads it; anything else counts as not set.
     pub(super) fn boolean(&self, name: &str) -> Option<bool> {
         match self.text(name)?.as_str() {

@@ -108,6 +108,7 @@ pub(super) struct Glusterfs {
     pub(super) start_time_monitor_gluster_nodes: u64,
     pub(super) operation_retry_limits: RetryLimits,
     pub(super) sshexec: SshExec,
+    pub(super) kubeexec: KubeExec,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -126,6 +127,20 @@ pub(super) struct SshExec {
     pub(super) host_keys: String,
     pub(super) connect_timeout: u64,
     pub(super) keepalive: u64,
+}
+
+/// `kubeexec`; `connect_timeout` is ours.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KubeExec {
+    pub(super) namespace: String,
+    pub(super) gluster_daemonset: bool,
+    pub(super) use_pod_names: bool,
+    pub(super) max_connections: i64,
+    pub(super) disable_timeout_prefix: bool,
+    pub(super) connect_timeout: u64,
+    pub(super) common: Common,
+    /// Keys of old samples that Heketi does not read either. One is a password: only names.
+    pub(super) unread: Vec<&'static str>,
 }
 
 /// The keys of every executor.
@@ -173,6 +188,56 @@ impl<'de> Deserialize<'de> for SshExec {
             host_keys: own.host_keys,
             connect_timeout: own.connect_timeout,
             keepalive: own.keepalive,
+        })
+    }
+}
+
+/// As that of [`SshExec`].
+impl<'de> Deserialize<'de> for KubeExec {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Own {
+            namespace: String,
+            gluster_daemonset: bool,
+            use_pod_names: bool,
+            max_connections: i64,
+            disable_timeout_prefix: bool,
+            connect_timeout: u64,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Unread {
+            host: Value,
+            cert: Value,
+            insecure: Value,
+            user: Value,
+            password: Value,
+        }
+        let value = Value::deserialize(from)?;
+        let wrong = |e: lenient::Unreadable| serde::de::Error::custom(e);
+        let own: Own = lenient::from_value(&value).map_err(wrong)?;
+        let unread: Unread = lenient::from_value(&value).map_err(wrong)?;
+        let Unread { host, cert, insecure, user, password } = unread;
+        let all = [
+            ("host", host),
+            ("cert", cert),
+            ("insecure", insecure),
+            ("user", user),
+            ("password", password),
+        ];
+        let nothing = |value: &Value| {
+            matches!(value, Value::Null | Value::Bool(false)) || value.as_str() == Some("")
+        };
+        Ok(Self {
+            namespace: own.namespace,
+            gluster_daemonset: own.gluster_daemonset,
+            use_pod_names: own.use_pod_names,
+            max_connections: own.max_connections,
+            disable_timeout_prefix: own.disable_timeout_prefix,
+            connect_timeout: own.connect_timeout,
+            common: lenient::from_value(&value).map_err(wrong)?,
+            unread: all.into_iter().filter(|(_, v)| !nothing(v)).map(|(name, _)| name).collect(),
         })
     }
 }

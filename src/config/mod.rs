@@ -15,7 +15,7 @@ use crate::{
     app::{Keys, Mode},
     domain::Kib,
     http::certificate::TlsFiles,
-    node::{Tools, ssh},
+    node::{Tools, kube, ssh},
     operation::Settings,
 };
 pub use database::{is_bolt, own_database};
@@ -70,6 +70,8 @@ pub enum Auth {
 pub enum Executor {
     /// Over SSH.
     Ssh(ssh::Settings),
+    /// In pods of Kubernetes.
+    Kube(kube::Settings),
     /// Simulated, with disks of this size.
     Sim(Kib),
     /// Simulated by another process, which listens on this socket.
@@ -142,10 +144,11 @@ impl Config {
     }
 
     fn of(file: &File, env: &Environment<'_>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let ignored = ignored(file, env);
+        let mut ignored = ignored(file, env);
+        ignored.extend(nodes::unread(file, env, overrides));
         let mode = env.text("HEKETI_DEFAULT_STATE").unwrap_or_else(|| file.default_state.clone());
         let (database, heketi_database) = database::database(file, env, overrides);
-        let tools = nodes::tools(file, env)?;
+        let tools = nodes::tools(file, env, overrides)?;
         Ok(Self {
             port: port(file, env)?,
             tls: tls::tls(file)?,

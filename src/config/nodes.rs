@@ -5,23 +5,34 @@ use super::{
 };
 use crate::{
     domain::Gib,
+    kube::Source,
     node::{
         Tools,
+        kube::{self, Lookup},
         sim::socket,
         ssh::{self, HostKeys},
     },
 };
 use std::{path::PathBuf, time::Duration};
 
+/// The executor's name, as it was given.
+fn name(file: &File, env: &Environment<'_>, overrides: &Overrides) -> String {
+    let name = overrides.executor.clone().or_else(|| env.text("HEKETI_EXECUTOR"));
+    name.unwrap_or_else(|| file.glusterfs.executor.clone())
+}
+
+/// Heketi's two names for commands in pods.
+fn is_kube(name: &str) -> bool {
+    matches!(name, "kube" | "kubernetes")
+}
+
 pub(super) fn executor(
     file: &File,
     env: &Environment<'_>,
     overrides: &Overrides,
 ) -> Result<Executor, ConfigError> {
-    let name = overrides.executor.clone().or_else(|| env.text("HEKETI_EXECUTOR"));
-    let name = name.unwrap_or_else(|| file.glusterfs.executor.clone());
     let wrong = |why: String| Err(ConfigError::Value { key: "glusterfs.executor", why });
-    match name.as_str() {
+    match name(file, env, overrides).as_str() {
         "" | "ssh" => ssh(file, env, overrides).map(Executor::Ssh),
         "sim" | "mock" => {
             if let Some(path) = env.text(socket::VARIABLE) {
@@ -30,9 +41,71 @@ pub(super) fn executor(
             let size = env.number::<u64>("HEKETI_MOCK_DEVICE_SIZE_GB")?.unwrap_or(500);
             Ok(Executor::Sim(Gib(size).to_kib()))
         }
-        "kube" | "kubernetes" => wrong("commands in pods are not offered yet; use ssh".into()),
-        other => wrong(format!("`{other}` is none of ssh, sim (or Heketi's name for it, mock)")),
+        name if is_kube(name) => kube(file, env).map(Executor::Kube),
+        other => wrong(format!(
+            "`{other}` is none of ssh, kubernetes (or kube), sim (or Heketi's name for it, mock)"
+        )),
     }
+}
+
+/// Commands in pods (config.md 1.3, 7).
+fn kube(file: &File, env: &Environment<'_>) -> Result<kube::Settings, ConfigError> {
+    /// Heketi's number.
+    const USUAL: usize = 64;
+    let kube = &file.glusterfs.kubeexec;
+    let namespace = env.text("HEKETI_KUBE_NAMESPACE").unwrap_or_else(|| kube.namespace.clone());
+    let by_name = env.initial("HEKETI_KUBE_USE_POD_NAMES").unwrap_or(kube.use_pod_names);
+    let daemonset = env.initial("HEKETI_KUBE_GLUSTER_DAEMONSET").unwrap_or(kube.gluster_daemonset);
+    Ok(kube::Settings {
+        source: Source::of(|name| env.text(name)),
+        namespace: (!namespace.is_empty()).then_some(namespace),
+        lookup: if by_name {
+            Lookup::Name
+        } else if daemonset {
+            Lookup::Daemonset
+        } else {
+            Lookup::Label
+        },
+        max_connections: match kube.max_connections {
+            0 => Some(USUAL),
+            // More than fits is as good as no limit, which is what a negative number means.
+            most => usize::try_from(most).ok(),
+        },
+        connect_timeout: limit(env, "BRICKYARD_KUBE_CONNECT_TIMEOUT", kube.connect_timeout, 60)?,
+    })
+}
+
+/// What was set for commands in pods and has no effect, in words for the log.
+pub(super) fn unread(file: &File, env: &Environment<'_>, overrides: &Overrides) -> Vec<String> {
+    const VARIABLES: [&str; 5] = [
+        "HEKETI_KUBE_APIHOST",
+        "HEKETI_KUBE_CERTFILE",
+        "HEKETI_KUBE_INSECURE",
+        "HEKETI_KUBE_USER",
+        "HEKETI_KUBE_PASSWORD",
+    ];
+    let kube = &file.glusterfs.kubeexec;
+    if !is_kube(&name(file, env, overrides)) {
+        return vec![];
+    }
+    let keys = kube.unread.iter().map(|key| format!("kubeexec.{key}"));
+    let variables = VARIABLES.into_iter().filter(|name| env.is_set(name)).map(str::to_owned);
+    let all: Vec<_> = keys.chain(variables).collect();
+    let mut told = vec![];
+    if !all.is_empty() {
+        told.push(format!(
+            "{}: the API server is that of the pod's service account, or of KUBECONFIG",
+            all.join(", ")
+        ));
+    }
+    if kube.disable_timeout_prefix {
+        let why = "each command has a time limit on its node all the same";
+        told.push(format!("kubeexec.disable_timeout_prefix: {why}"));
+    }
+    if kube.common.sudo {
+        told.push("kubeexec.sudo: commands in pods run as the user of the container".into());
+    }
+    told
 }
 
 fn ssh(
@@ -104,8 +177,19 @@ fn limit(
     Ok(seconds(given, default))
 }
 
-pub(super) fn tools(file: &File, env: &Environment<'_>) -> Result<Tools, ConfigError> {
-    let common = &file.glusterfs.sshexec.common;
+pub(super) fn tools(
+    file: &File,
+    env: &Environment<'_>,
+    overrides: &Overrides,
+) -> Result<Tools, ConfigError> {
+    let in_pods = is_kube(&name(file, env, overrides));
+    let (common, fstab_key, prealloc_key) = if in_pods {
+        let common = &file.glusterfs.kubeexec.common;
+        (common, "glusterfs.kubeexec.fstab", "glusterfs.kubeexec.block_prealloc")
+    } else {
+        let common = &file.glusterfs.sshexec.common;
+        (common, "glusterfs.sshexec.fstab", "glusterfs.sshexec.block_prealloc")
+    };
     let default = Tools::default();
     let or =
         |given: &str, default: String| if given.is_empty() { default } else { given.to_owned() };
@@ -115,14 +199,14 @@ pub(super) fn tools(file: &File, env: &Environment<'_>) -> Result<Tools, ConfigE
     let fstab = or(&text("HEKETI_FSTAB", &common.fstab), default.fstab);
     if !fstab.starts_with('/') {
         let why = format!("`{fstab}` is not the absolute path of a file");
-        return Err(ConfigError::Value { key: "glusterfs.sshexec.fstab", why });
+        return Err(ConfigError::Value { key: fstab_key, why });
     }
     let prealloc = text("HEKETI_BLOCK_VOLUME_DEFAULT_PREALLOC", &common.block_prealloc);
     let prealloc = or(&prealloc, default.block_prealloc);
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if !prealloc.bytes().all(allowed) {
         let why = format!("`{prealloc}` is neither full nor no");
-        return Err(ConfigError::Value { key: "glusterfs.sshexec.block_prealloc", why });
+        return Err(ConfigError::Value { key: prealloc_key, why });
     }
     Ok(Tools {
         fstab,

@@ -1,5 +1,8 @@
 use super::*;
-use crate::node::ssh::HostKeys;
+use crate::{
+    kube::Source,
+    node::{kube::Lookup, ssh::HostKeys},
+};
 use std::collections::HashMap;
 
 fn load(json: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -135,6 +138,11 @@ fn wrong_values_name_their_key() {
         (r#"{"glusterfs": {"sshexec": {"port": "0"}}}"#, "glusterfs.sshexec.port"),
         (r#"{"glusterfs": {"sshexec": {"user": "-oX"}}}"#, "glusterfs.sshexec.user"),
         (r#"{"glusterfs": {"sshexec": {"fstab": "Optional"}}}"#, "glusterfs.sshexec.fstab"),
+        (r#"{"glusterfs": {"kubeexec": {"namespace": 1}}}"#, "glusterfs.kubeexec"),
+        (
+            r#"{"glusterfs": {"executor": "kube", "kubeexec": {"fstab": "x"}}}"#,
+            "glusterfs.kubeexec.fstab",
+        ),
         (r#"{"glusterfs": {"zone_checking": "hard"}}"#, "glusterfs.zone_checking"),
     ] {
         let error = with_keys(json, &[]).unwrap_err().to_string();
@@ -287,4 +295,86 @@ fn backups_are_switched_on_as_by_heketi() {
         assert!(error.to_string().contains("HEKETI_KUBE_DB_SECRET_NAME"), "{error}");
     }
     backup("{}", &[("HEKETI_KUBE_NAMESPACE", "a.b")]).unwrap_err();
+}
+
+const IN_POD: (&str, &str) = ("KUBERNETES_SERVICE_HOST", "10.96.0.1");
+
+fn kube_of(json: &str, more: &[(&str, &str)]) -> kube::Settings {
+    let more: Vec<_> = more.iter().copied().chain([IN_POD]).collect();
+    match with_keys(json, &more).unwrap().executor {
+        Executor::Kube(settings) => settings,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn commands_in_pods() {
+    let usual = kube::Settings {
+        source: Some(Source::Pod),
+        namespace: None,
+        lookup: Lookup::Label,
+        max_connections: Some(64),
+        connect_timeout: Duration::from_mins(1),
+    };
+    let plain = r#"{"glusterfs": {"executor": "kubernetes"}}"#;
+    assert_eq!(kube_of(plain, &[]), usual);
+    assert_eq!(kube_of("{}", &[("HEKETI_EXECUTOR", "kube")]), usual);
+    let file = r#"{"glusterfs": {"executor": "kube", "sshexec": {"fstab": "/ssh"}, "kubeexec":
+        {"namespace": "storage", "gluster_daemonset": true, "max_connections": 7,
+         "connect_timeout": 9, "fstab": "/var/lib/heketi/fstab", "snapshot_limit": 14}}}"#;
+    let of_file = kube::Settings {
+        namespace: Some("storage".into()),
+        lookup: Lookup::Daemonset,
+        max_connections: Some(7),
+        connect_timeout: Duration::from_secs(9),
+        ..usual
+    };
+    assert_eq!(kube_of(file, &[]), of_file);
+    let tools = with_keys(file, &[IN_POD]).unwrap().tools;
+    assert_eq!((tools.fstab.as_str(), tools.snapshot_limit), ("/var/lib/heketi/fstab", 14));
+    let tools = with_keys(file, &[("HEKETI_EXECUTOR", "ssh")]).unwrap().tools;
+    assert_eq!((tools.fstab.as_str(), tools.snapshot_limit), ("/ssh", 0));
+    // Who touches no node need not know where the API server is.
+    match with_keys(file, &[]).unwrap().executor {
+        Executor::Kube(settings) => assert_eq!(settings.source, None),
+        other => panic!("{other:?}"),
+    }
+
+    let lookup = |variable, word| kube_of(file, &[(variable, word)]).lookup;
+    for (word, is) in [
+        ("yes", Lookup::Name),
+        ("Y", Lookup::Name),
+        ("1", Lookup::Name),
+        ("true", Lookup::Daemonset),
+        ("n", Lookup::Daemonset),
+    ] {
+        assert_eq!(lookup("HEKETI_KUBE_USE_POD_NAMES", word), is, "{word}");
+    }
+    for (word, is) in [("No", Lookup::Label), ("0", Lookup::Label), ("false", Lookup::Daemonset)] {
+        assert_eq!(lookup("HEKETI_KUBE_GLUSTER_DAEMONSET", word), is, "{word}");
+    }
+    let other = kube_of(file, &[("HEKETI_KUBE_NAMESPACE", "other")]);
+    assert_eq!(other.namespace.as_deref(), Some("other"));
+    let unlimited = file.replace("\"max_connections\": 7", "\"max_connections\": -1");
+    assert_eq!(kube_of(&unlimited, &[]).max_connections, None);
+}
+
+#[test]
+fn what_pods_do_not_need_is_told() {
+    let file = r#"{"glusterfs": {"executor": "kubernetes", "kubeexec": {"host":
+        "https://k.example.com", "user": "admin", "password": "geheim", "insecure": false,
+        "cert": "", "disable_timeout_prefix": true, "sudo": true}}}"#;
+    let config = with_keys(file, &[IN_POD, ("HEKETI_KUBE_APIHOST", "x")]).unwrap();
+    let told = config.ignored.join("\n");
+    for words in [
+        "kubeexec.host, kubeexec.user, kubeexec.password, HEKETI_KUBE_APIHOST: ",
+        "kubeexec.disable_timeout_prefix: ",
+        "kubeexec.sudo: ",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    assert!(!format!("{config:?}").contains("geheim"));
+    // Heketi's sample has all of it, whatever the executor.
+    let other = file.replace("kubernetes", "ssh");
+    assert_eq!(with_keys(&other, &[]).unwrap().ignored, Vec::<String>::new());
 }

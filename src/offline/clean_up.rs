@@ -51,7 +51,7 @@ impl CleanupOperations {
     /// An operation that stays is no error, as with Heketi.
     pub(super) async fn run(self) -> Result<()> {
         let config = self.site.config()?;
-        let app = serve::build(&config, Logging::fixed(), serve::remote(&config)?).await?;
+        let app = serve::build(&config, Logging::fixed(), serve::remote(&config).await?).await?;
         let before = app.operations.pending().await?.pendingoperations.len();
         let left = app.operations.settle().await?.pendingoperations;
         app.operations.end().await;

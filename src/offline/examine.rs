@@ -15,7 +15,7 @@ impl Gluster {
     /// The marks around the JSON are those that scripts look for (config.md 3).
     pub(super) async fn run(self) -> Result<()> {
         let config = self.site.config()?;
-        let app = serve::build(&config, Logging::fixed(), serve::remote(&config)?).await?;
+        let app = serve::build(&config, Logging::fixed(), serve::remote(&config).await?).await?;
         let headline = "Offline Examiner invoked while no server runs".to_owned();
         let text = examine::examine(&app.store, app.operations.nodes(), headline).await?;
         app.operations.end().await;

@@ -27,7 +27,7 @@ pub struct UpdateDbvol {
 impl UpdateDbvol {
     pub(super) async fn run(self) -> Result<()> {
         let config = self.site.config()?;
-        let app = serve::build(&config, Logging::fixed(), serve::remote(&config)?).await?;
+        let app = serve::build(&config, Logging::fixed(), serve::remote(&config).await?).await?;
         let done = update(&app.store, app.operations.nodes(), &self.force_volume_name).await;
         app.operations.end().await;
         app.store.clone().close().await;
