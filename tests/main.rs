@@ -12,6 +12,7 @@ mod cli;
 mod compat;
 mod examples;
 mod harness;
+mod kubeexec;
 mod migrations;
 mod monitor;
 mod offline;

@@ -68,7 +68,16 @@ impl TestApp {
     }
     /// A server on nodes and a database that are there already.
     pub async fn start_on(sim: Arc<Sim>, folder: TempDir, start: Start) -> Self {
-        let app = build(folder.path(), sim.clone(), start).await;
+        Self::start_over(sim.clone(), sim, folder, start).await
+    }
+    /// The same with another way to the nodes.
+    pub async fn start_over(
+        remote: Arc<dyn Remote>,
+        sim: Arc<Sim>,
+        folder: TempDir,
+        start: Start,
+    ) -> Self {
+        let app = build(folder.path(), remote, start).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Client::new(listener.local_addr().unwrap());
         let stop = CancellationToken::new();

@@ -119,6 +119,21 @@ fn folder() -> TempDir {
 }
 
 #[test]
+fn commands_in_pods_need_an_api_server() {
+    let folder = folder();
+    let serve = ["serve", "--disable-auth", "--executor", "kubernetes"];
+    let output = run(folder.path(), &serve);
+    assert!(!output.status.success());
+    let told = stderr(&output);
+    assert!(told.contains("KUBERNETES_SERVICE_HOST is not set"), "{told}");
+    let nowhere = folder.path().join("config");
+    let output = brickyard(folder.path()).args(serve).env("KUBECONFIG", &nowhere).output().unwrap();
+    assert!(!output.status.success());
+    let told = stderr(&output);
+    assert!(told.contains(nowhere.to_str().unwrap()), "{told}");
+}
+
+#[test]
 fn without_keys_it_does_not_start_and_says_what_to_set() {
     let folder = folder();
     let refused = run(folder.path(), &["serve"]);
