@@ -109,10 +109,9 @@ const ALONE: &[(&str, &str)] = &[
     ("quick_xml", "node/gluster.rs"),
     ("shlex::", "node/render.rs"),
     ("jsonwebtoken", "http/auth.rs cli/token.rs"),
-    ("flate2::", "backup/bundle.rs"),
-    ("k8s_openapi::", "kube/secret.rs node/kube.rs"),
+    ("flate2::", "backup/bundle.rs heketi_db/mod.rs"),
+    ("k8s_openapi::", "kube/secret.rs node/kube/mod.rs node/kube/pod.rs node/kube/shell.rs"),
     ("tokio_rustls::", "http/tls.rs"),
-    ("flate2::", "heketi_db/mod.rs"),
     (
         "prometheus::",
         "metrics/mod.rs metrics/commands.rs metrics/exposition.rs metrics/operations.rs",

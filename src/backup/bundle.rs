@@ -91,8 +91,8 @@ pub enum Content {
     Nothing,
     /// A backup of ours, and its first part.
     Ours(Box<Described>, Vec<u8>),
-    /// The database of a Heketi.
-    Heketi,
+    /// The database of a Heketi, as it is compressed.
+    Heketi(Vec<u8>),
     /// Something else, or a backup of ours that is damaged.
     Unknown(Damage),
 }
@@ -105,7 +105,7 @@ impl Content {
         let Some(note) = data.get(NOTE) else {
             return match database {
                 None => Self::Nothing,
-                Some(bytes) if is_heketis(bytes) => Self::Heketi,
+                Some(bytes) if is_heketis(bytes) => Self::Heketi(bytes.clone()),
                 Some(_) => Self::Unknown(Damage(format!(
                     "{DATABASE} is no database of Heketi, and {NOTE}, which would say what it is, \
                      is missing"
@@ -116,7 +116,9 @@ impl Content {
             (Err(damage), _) => Self::Unknown(damage),
             (Ok(Note { backup: None, .. }), None) => Self::Nothing,
             // The first backup is on its way, and Heketi's last one still there.
-            (Ok(Note { backup: None, .. }), Some(bytes)) if is_heketis(bytes) => Self::Heketi,
+            (Ok(Note { backup: None, .. }), Some(bytes)) if is_heketis(bytes) => {
+                Self::Heketi(bytes.clone())
+            }
             (Ok(Note { backup: None, .. }), Some(_)) => {
                 Self::Unknown(Damage(format!("{NOTE} does not know the {DATABASE} beside it")))
             }
@@ -337,8 +339,9 @@ mod tests {
         assert_eq!(Content::of(&data(&[])), Content::Nothing);
         assert_eq!(Content::of(&data(&[(DATABASE, vec![])])), Content::Nothing);
         assert_eq!(Content::of(&data(&[(NOTE, none.clone())])), Content::Nothing);
-        assert_eq!(Content::of(&data(&[(DATABASE, bolt.clone())])), Content::Heketi);
-        assert_eq!(Content::of(&data(&[(DATABASE, bolt), (NOTE, none.clone())])), Content::Heketi);
+        let heketis = Content::Heketi(bolt.clone());
+        assert_eq!(Content::of(&data(&[(DATABASE, bolt.clone())])), heketis);
+        assert_eq!(Content::of(&data(&[(DATABASE, bolt), (NOTE, none.clone())])), heketis);
         let ours = Content::Ours(Box::new(described), first.clone());
         assert_eq!(Content::of(&data(&[(DATABASE, first.clone()), (NOTE, note.clone())])), ours);
         for (pairs, words) in [

@@ -6,6 +6,7 @@ use super::{
     shelf::{Shelf, ShelfError},
 };
 use crate::{
+    adopt,
     kube::{NoWay, secret::Data, secret::Secrets},
     store::{
         Lock, OpenError, Store,
@@ -16,7 +17,8 @@ use crate::{
 };
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -75,19 +77,21 @@ pub enum RestoreError {
         /// What keeps us from it.
         how: String,
     },
-    /// The backup is of Heketi.
+    /// The backup is of Heketi, and is not taken over without a person.
     #[error(
-        "there is no database at {database}, and {place} holds the database of a Heketi (BoltDB), \
-         which this version cannot read. Nothing was changed. Export it with Heketi's own program, \
-         `heketi db export`, and make the database of the file: `brickyard db import --jsonfile \
-         FILE --dbfile {database}`. To start with an empty database all the same, name another \
-         Secret by HEKETI_KUBE_DB_SECRET_NAME"
+        "there is no database at {database}; {place} holds that of a Heketi, of which {copy} is a \
+         copy: {why}. To start with an empty database all the same, name another Secret by \
+         HEKETI_KUBE_DB_SECRET_NAME"
     )]
     Heketi {
         /// Where the database should be.
         database: PathBuf,
         /// Where the backup is.
         place: String,
+        /// What a person can work with.
+        copy: PathBuf,
+        /// What keeps it from being taken over, and what can be done.
+        why: String,
     },
     /// The database that is there is not the last one.
     #[error(
@@ -202,7 +206,7 @@ async fn there_is(
             database = %shown, backup = place, number = backup.number, taken_at = %backup.taken_at,
             "the database is there and is kept; the backup is of another one"
         ),
-        (Content::Heketi, _) => tracing::warn!(
+        (Content::Heketi(_), _) => tracing::warn!(
             database = %shown, backup = place,
             "the database is there and is kept; the backup is of a Heketi"
         ),
@@ -242,7 +246,10 @@ async fn lost(
                 tracing::info!(backup = place, "there is no backup either");
                 return Ok(None);
             }
-            Content::Heketi => return Err(RestoreError::Heketi { database: at(), place }),
+            Content::Heketi(packed) => {
+                adopt_from(&place, &packed, database).await?;
+                return Ok(None);
+            }
             Content::Unknown(damage) => return Err(useless(database, place, &damage)),
             Content::Ours(backup, first) => (backup, first),
         };
@@ -275,6 +282,30 @@ async fn lost(
     }
     let place = shelf.map(Shelf::full_name).unwrap_or_default();
     Err(useless(database, place, &"somebody else writes it again and again"))
+}
+
+/// The last thing that a Heketi has left is its backup: it is taken over, as a file of its would be.
+/// A copy of it stays beside our database.
+async fn adopt_from(place: &str, packed: &[u8], database: &Path) -> Result<(), RestoreError> {
+    let copy = database.with_file_name("heketi.db.gz");
+    let io = |why| RestoreError::Io { path: copy.clone(), why };
+    if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(io)?;
+    }
+    let mut options = File::options();
+    // Block volumes have passwords.
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&copy);
+    file.and_then(|mut file| file.write_all(packed).and_then(|()| file.sync_all())).map_err(io)?;
+    tracing::warn!(
+        backup = place,
+        "there is no database; the backup is of a Heketi, and is adopted"
+    );
+    adopt::at_start(&copy, database).await.map_err(|error| RestoreError::Heketi {
+        database: database.into(),
+        place: place.to_owned(),
+        copy,
+        why: format!("{error:#}"),
+    })
 }
 
 fn useless(database: &Path, place: String, why: &impl ToString) -> RestoreError {

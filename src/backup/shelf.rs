@@ -251,7 +251,7 @@ impl Shelf {
     fn stranger(&self, before: &Content, fresh: &Fresh) -> Result<Option<String>, ShelfError> {
         let ours = &fresh.described.origin;
         Ok(match before {
-            Content::Heketi => Some("of-heketi".into()),
+            Content::Heketi(_) => Some("of-heketi".into()),
             Content::Unknown(_) => Some("unknown".into()),
             Content::Ours(there, _) if there.origin.generation_id != ours.generation_id => {
                 Some("of-another".into())

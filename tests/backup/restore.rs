@@ -29,7 +29,8 @@ async fn refused(settings: &Settings, database: &Path) -> RestoreError {
     assert!(!database.exists(), "{error}");
     let left = std::fs::read_dir(database.parent().unwrap()).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| name == "brickyard.lock"), "{left:?}");
+    let ours = ["brickyard.lock", "heketi.db.gz"];
+    assert!(left.iter().all(|name| ours.iter().any(|our| name == our)), "{left:?}");
     assert!(error.to_string().contains("Nothing was changed"), "{error}");
     error
 }
@@ -151,12 +152,12 @@ async fn a_backup_of_something_else_is_refused() {
 }
 
 #[tokio::test]
-async fn a_backup_of_heketi_is_refused_and_stays() {
+async fn a_damaged_backup_of_heketi_is_refused_and_stays() {
     let (folder, kube) = (tempfile::tempdir().unwrap(), FakeKube::start().await);
     let database = folder.path().join("brickyard.db");
     kube.put(SECRET, DATABASE, Some(&heketis()));
     let error = refused(&settings(&kube), &database).await;
-    assert!(error.to_string().contains("heketi db export"), "{error}");
+    assert!(error.to_string().contains("brickyard adopt"), "{error}");
     assert_eq!((kube.writes(), kube.data(SECRET, DATABASE)), (0, Some(heketis())));
 }
 
@@ -215,6 +216,38 @@ async fn a_mounted_secret_is_enough_if_it_is_whole() {
             std::fs::remove_file(without.mounted.join(NOTE)).unwrap();
             let error = refused(&without, &database).await;
             assert!(matches!(error, RestoreError::Heketi { .. }), "{error}");
+        }
+    }
+}
+
+/// Where the Secret is all that is left of a Heketi, it is adopted: the real thing, from versions 4, 6
+/// and 10, and however the Secret is reached.
+#[tokio::test]
+async fn the_backup_of_a_heketi_is_adopted() {
+    for pair in crate::harness::heketi::databases() {
+        let packed = std::fs::read(crate::harness::heketi::packed(pair.name)).unwrap();
+        let ids = |text: &str| {
+            let dump: serde_json::Value = serde_json::from_str(text).unwrap();
+            dump["volumeentries"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        };
+        for mounted in [false, true] {
+            let (folder, kube) = (tempfile::tempdir().unwrap(), FakeKube::start().await);
+            let database = folder.path().join("data/brickyard.db");
+            let mut settings = settings(&kube);
+            if mounted {
+                (settings.on, settings.mounted) = (None, folder.path().join("backupdb"));
+                std::fs::create_dir(&settings.mounted).unwrap();
+                std::fs::write(settings.mounted.join(DATABASE), &packed).unwrap();
+            } else {
+                kube.put(SECRET, DATABASE, Some(&packed));
+            }
+            drop(begin(&settings, &database).await.unwrap());
+            let store = Store::open(&database).await.unwrap();
+            let dump = brickyard::database::dump_text(&store).await.unwrap();
+            assert_eq!(ids(&dump), ids(&pair.export), "{}", pair.name);
+            store.close().await;
+            // It is ours from now on.
+            drop(begin(&settings, &database).await.unwrap());
         }
     }
 }
