@@ -1,6 +1,6 @@
 //! `brickyard serve`: from the configuration to a running server, and its orderly end.
 use crate::{
-    adopt,
+    adopt::{self, Age},
     app::{App, Gate, Mode, Parts},
     backup::{self, Keeper},
     config::{Auth, Config, Executor},
@@ -145,7 +145,7 @@ async fn adopt(config: &Config) -> Result<()> {
             config.database.display()
         );
     }
-    adopt::at_start(old, &config.database).await
+    adopt::at_start(old, Age::Last, &config.database).await
 }
 
 /// The application of a configuration, before it serves.

@@ -100,12 +100,36 @@ pub fn beside(source: &Path) -> PathBuf {
     source.with_file_name("brickyard.db")
 }
 
+/// Whether a file is what Heketi worked on to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// It is Heketi's database itself.
+    Last,
+    /// It is a backup: Heketi may have gone on after it.
+    Unknown,
+}
+
+/// Why a backup with unfinished operations is not taken over by itself.
+const WHAT_BECAME_OF_THEM: &str = "operation(s) were unfinished when this backup was made. What became of them after that \
+     is not known: to take a volume back that was finished later would destroy it, so a person has \
+     to decide. Where none of them was finished later (compare with `gluster volume list`), make the \
+     database with `brickyard adopt --yes`; otherwise export it with `brickyard db export`, take the \
+     operations and the marks on what they made out of the JSON, and adopt that";
+
+/// Refuses what must not be settled without a person.
+fn decided(import: &Import, age: Age) -> Result<()> {
+    match (age, import.inherited.len()) {
+        (Age::Last, _) | (Age::Unknown, 0) => Ok(()),
+        (Age::Unknown, unfinished) => bail!("{unfinished} {WHAT_BECAME_OF_THEM}"),
+    }
+}
+
 /// What a server does that finds a database of Heketi and none of its own: it takes it over if
 /// nobody has to decide anything, and tells in the log what it did.
 ///
 /// # Errors
 /// Something would be lost, or cannot be taken over, or ours cannot be written. Nothing is made.
-pub async fn at_start(source: &Path, target: &Path) -> Result<()> {
+pub async fn at_start(source: &Path, age: Age, target: &Path) -> Result<()> {
     let advice = || {
         format!(
             "{} is the database of a Heketi estate, and was not adopted. Nothing was changed. Look at \
@@ -118,6 +142,7 @@ pub async fn at_start(source: &Path, target: &Path) -> Result<()> {
     refuse_to_overwrite(target)?;
     let adoption = Adoption::read(source).with_context(advice)?;
     let import = adoption.rows().with_context(advice)?;
+    decided(import, age).with_context(advice)?;
     make(import, target).await.with_context(|| target.display().to_string())?;
     for change in &adoption.changes {
         tracing::info!("adopted: {change}");
@@ -141,4 +166,28 @@ pub async fn at_start(source: &Path, target: &Path) -> Result<()> {
         "Heketi's database was adopted: it stays as it is, and is not looked at any more"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{OperationId, VolumeId},
+        operation::{Inherited, InheritedKind},
+    };
+
+    /// What a Heketi was making when its backup was taken may be in use since.
+    #[test]
+    fn nobody_takes_back_what_a_backup_calls_unfinished() {
+        let kind = InheritedKind::CreateVolume(VolumeId::random());
+        let unfinished = Inherited { id: OperationId::random(), created_at: 0, kind };
+        let none = database::import(Dump::default()).unwrap();
+        let one = Import { inherited: vec![unfinished], ..none.clone() };
+        for age in [Age::Last, Age::Unknown] {
+            decided(&none, age).unwrap();
+        }
+        decided(&one, Age::Last).unwrap();
+        let refused = decided(&one, Age::Unknown).unwrap_err().to_string();
+        assert!(refused.starts_with("1 operation(s) were unfinished"), "{refused}");
+    }
 }

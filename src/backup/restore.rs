@@ -6,7 +6,7 @@ use super::{
     shelf::{Shelf, ShelfError},
 };
 use crate::{
-    adopt,
+    adopt::{self, Age},
     kube::{NoWay, secret::Data, secret::Secrets},
     store::{
         Lock, OpenError, Store,
@@ -300,7 +300,7 @@ async fn adopt_from(place: &str, packed: &[u8], database: &Path) -> Result<(), R
         backup = place,
         "there is no database; the backup is of a Heketi, and is adopted"
     );
-    adopt::at_start(&copy, database).await.map_err(|error| RestoreError::Heketi {
+    adopt::at_start(&copy, Age::Unknown, database).await.map_err(|error| RestoreError::Heketi {
         database: database.into(),
         place: place.to_owned(),
         copy,
