@@ -298,7 +298,8 @@ async fn adopt_from(place: &str, packed: &[u8], database: &Path) -> Result<(), R
     file.and_then(|mut file| file.write_all(packed).and_then(|()| file.sync_all())).map_err(io)?;
     tracing::warn!(
         backup = place,
-        "there is no database; the backup is of a Heketi, and is adopted"
+        "there is no database, and the backup is of a Heketi: that is adopted. What was made after \
+         it is only on the nodes: compare with `server state examine gluster`"
     );
     adopt::at_start(&copy, Age::Unknown, database).await.map_err(|error| RestoreError::Heketi {
         database: database.into(),
