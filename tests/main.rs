@@ -10,6 +10,9 @@ mod architecture;
 mod backup;
 mod cli;
 mod compat;
+#[expect(dead_code, reason = "the run of the provisioner needs more of it")]
+#[path = "kube/control_plane.rs"]
+mod control_plane;
 mod examples;
 mod harness;
 mod kubeexec;
