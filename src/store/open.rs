@@ -9,13 +9,16 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
 
 /// In a burst many wait for their turn to write: that is no news for an administrator.
 pub(super) const SLOW: Duration = Duration::from_secs(30);
+/// A child that a process is just starting has its files, and with them its locks, until it becomes
+/// another program: a lock that was let go of may be held for a moment longer.
+const MOMENT: Duration = Duration::from_millis(500);
 /// Connections for reading.
 pub(super) const READERS: u32 = 4;
 
@@ -252,10 +255,18 @@ fn lock(database: &Path) -> Result<File, OpenError> {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked(database.into())),
-        Err(std::fs::TryLockError::Error(why)) => Err(io(why)),
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) if begun.elapsed() < MOMENT => {
+                std::thread::sleep(MOMENT / 50);
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(OpenError::Locked(database.into()));
+            }
+            Err(std::fs::TryLockError::Error(why)) => return Err(io(why)),
+        }
     }
 }
 
@@ -414,6 +425,20 @@ mod tests {
         assert_eq!(clusters(&store).await, 1);
         store.close().await;
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "it was written to");
+    }
+
+    /// As when a child that was being started at the end of the server before has its files still.
+    #[tokio::test]
+    async fn a_lock_that_is_held_for_a_moment_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("brickyard.db");
+        let held = lock(&path).unwrap();
+        let soon = std::thread::spawn(move || {
+            std::thread::sleep(MOMENT / 5);
+            drop(held);
+        });
+        Store::open(&path).await.unwrap().close().await;
+        soon.join().unwrap();
     }
 
     #[tokio::test]

@@ -187,6 +187,10 @@ async fn what_is_pending_is_no_contradiction() {
     };
     assert_eq!(app.client.poll(&deleting.location()).await.status, 500);
     assert!(app.sim.world().volumes.is_empty(), "gluster has forgotten it");
+    // It is stuck before its driver has let go of it.
+    while app.app.operations.counts().await.unwrap().in_flight > 0 {
+        tokio::task::yield_now().await;
+    }
     let lines = report(&examine(&app).await);
     assert_eq!(lines, [INVOKED, MATCHES]);
 }
