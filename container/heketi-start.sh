@@ -101,8 +101,14 @@ serve_with_topology() {
     # Keys go through the environment: arguments can be read by everybody on the machine.
     export HEKETI_CLI_SERVER="${HEKETI_CLI_SERVER:-http://localhost:$port}"
     export HEKETI_CLI_USER=admin HEKETI_CLI_KEY="${HEKETI_ADMIN_KEY:-}"
+    tries=0
     until heketi-cli cluster list >/dev/null 2>&1; do
         kill -0 "$server" 2>/dev/null || break
+        tries=$((tries + 1))
+        if [ $((tries % 20)) = 0 ]; then
+            say "the topology waits for the server at $HEKETI_CLI_SERVER (HEKETI_CLI_SERVER, HEKETI_ADMIN_KEY): \
+$(heketi-cli cluster list 2>&1 >/dev/null | tail -n 1)"
+        fi
         sleep 0.5
     done
     if kill -0 "$server" 2>/dev/null; then

@@ -1,6 +1,6 @@
 //! `brickyard serve`: from the configuration to a running server, and its orderly end.
 use crate::{
-    adopt::{self, Age},
+    adopt::{self, Adoption, Age},
     app::{App, Gate, Mode, Parts},
     backup::{self, Keeper},
     config::{Auth, Config, Executor},
@@ -18,7 +18,7 @@ use crate::{
         ssh::Ssh,
     },
     operation::{OnRestart, Operations},
-    store::Store,
+    store::{Store, clusters},
     telemetry::Logging,
 };
 use anyhow::{Context, Result, bail};
@@ -43,6 +43,8 @@ pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -
     // First of all: a signal that comes while the server is still starting ends it in order.
     let stop = until_told()?;
     let certificate = config.tls.clone().map(Certificate::open).transpose().context("TLS")?;
+    // A port that is taken leaves no database behind.
+    let listener = listener(listen, config.port).await?;
     adopt(&config).await?;
     // Whoever only reads has no database of its own to lose.
     let keeper = if config.read_only {
@@ -61,7 +63,6 @@ pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -
     // A damaged database must not take the place of a good backup.
     let keeper = keeper.filter(|_| app.store.barred().is_none());
     let keeper = keeper.map(|keeper| keeper.telling(app.backup.clone()));
-    let listener = listener(listen, config.port).await?;
     let address = listener.local_addr()?;
     let protocol = if certificate.is_some() { "https" } else { "http" };
     let database = config.database.display();
@@ -148,12 +149,38 @@ async fn adopt(config: &Config) -> Result<()> {
     adopt::at_start(old, Age::Last, &config.database).await
 }
 
+/// A database of ours that knows nothing must not hide one of Heketi's: it was made when that was
+/// not there, by a wrong mount or a copy that came late.
+async fn refuse_to_hide(config: &Config, store: &Store) -> Result<()> {
+    let Some(old) = &config.heketi_database else { return Ok(()) };
+    if !clusters::all(&mut *store.read().await?).await?.is_empty() {
+        return Ok(());
+    }
+    let Ok(heketis) = Adoption::read(old) else { return Ok(()) };
+    let known = heketis.dump.clusterentries.len();
+    if known == 0 {
+        return Ok(());
+    }
+    bail!(
+        "{ours} knows no cluster, and {old} beside it is the database of a Heketi with {known}: \
+         serving the empty one would answer \"Id not found\" for volumes that exist. To adopt \
+         Heketi's, remove {ours}, {ours}-wal and {ours}-shm; to go on with the empty one, move \
+         {old} away",
+        ours = config.database.display(),
+        old = old.display()
+    )
+}
+
 /// The application of a configuration, before it serves.
 ///
 /// # Errors
 /// The database cannot be opened, or a database of Heketi lies there that cannot be adopted.
 pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -> Result<App> {
     adopt(config).await?;
+    if !config.database.exists() {
+        let database = config.database.display();
+        tracing::warn!(%database, "there is no database yet: an empty one is made");
+    }
     for line in &config.ignored {
         tracing::warn!("has no effect: {line}");
     }
@@ -171,6 +198,7 @@ pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -
     } else {
         Store::open(&config.database).await?
     };
+    refuse_to_hide(config, &store).await?;
     if let Some(why) = store.barred() {
         tracing::error!(why, "the database is read-only: every change will be refused");
     }

@@ -205,6 +205,32 @@ fn what_does_not_hold_is_told_and_nothing_is_made() {
 }
 
 /// BoltDB keeps others away by a lock on its file.
+/// Any object would do for an empty estate, and a set that lacks a brick would look whole.
+#[test]
+fn what_is_no_export_and_what_is_half_of_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [Pair { export, .. }, ..] = databases();
+    let mut half: serde_json::Value = serde_json::from_str(&export).unwrap();
+    let bricks = half["brickentries"].as_object_mut().unwrap();
+    let lost = bricks.keys().next().unwrap().clone();
+    bricks.remove(&lost);
+    let half = half.to_string();
+    for (text, why) in
+        [("{\"a\": 1}", "it is JSON, but no export of a database"), (half.as_str(), "its brick \"")]
+    {
+        fs::write(folder.path().join("all.json"), text).unwrap();
+        for command in [
+            "adopt --yes --database new.db all.json",
+            "db import --jsonfile all.json --dbfile new.db",
+        ] {
+            let (out, err, status) = told(folder.path(), command);
+            assert_eq!(status, 1, "{out}{err}");
+            assert!(format!("{out}{err}").contains(why), "{out}{err}");
+            assert!(!folder.path().join("new.db").exists(), "{command}");
+        }
+    }
+}
+
 #[test]
 fn a_heketi_that_runs_is_noticed() {
     let folder = tempfile::tempdir().unwrap();

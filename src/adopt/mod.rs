@@ -12,7 +12,6 @@ use crate::{
     api::database::Dump,
     database::{self, Import, Problems},
     heketi_db::{self, Damage},
-    lenient,
     store::Lock,
 };
 use anyhow::{Context, Result, anyhow, bail};
@@ -54,14 +53,21 @@ impl Adoption {
             let found = heketi_db::read(&bytes).map_err(|why| anyhow!(why)).with_context(shown)?;
             ("a database of Heketi", found)
         } else if bytes.trim_ascii_start().starts_with(b"{") {
-            let dump = lenient::from_slice(&bytes).with_context(shown)?;
+            let dump = database::read_export(&bytes).with_context(shown)?;
             ("an export", heketi_db::Found { dump, ..Default::default() })
         } else {
             // The reader knows best what is wrong with a file that looks like neither.
             let why = heketi_db::read(&bytes).err().unwrap_or_default();
             bail!("{}: neither a database of Heketi ({why}) nor an export of one", shown());
         };
-        let outcome = database::import(found.dump.clone());
+        let mut whole = found.dump.clone();
+        if !found.damage.is_empty() {
+            // A brick that cannot be read is told as lost, and is missed by its volume as well.
+            for volume in whole.volumeentries.values_mut() {
+                volume.bricks.retain(|brick| whole.brickentries.contains_key(brick));
+            }
+        }
+        let outcome = database::import(whole);
         let changes = match &outcome {
             Ok(import) => changes::between(&found.dump, &database::dump(&import.snapshot))?,
             Err(_) => vec![],

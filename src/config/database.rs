@@ -25,8 +25,8 @@ pub(super) fn database(
     }
     let ours = own_database(&named);
     let old = if ours == named { ours.with_file_name("heketi.db") } else { named };
-    let waiting = !ours.exists() && old.metadata().is_ok_and(|m| m.len() > 0);
-    (ours, waiting.then_some(old))
+    let there = old.metadata().is_ok_and(|m| m.len() > 0);
+    (ours, there.then_some(old))
 }
 
 /// Whether the file is a database of Heketi, by its first bytes.

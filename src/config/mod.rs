@@ -38,7 +38,7 @@ pub struct Config {
     pub database: PathBuf,
     /// The SQLite file is only read.
     pub read_only: bool,
-    /// Heketi's database, if one is there that was not taken over.
+    /// Heketi's database, if one lies there: it is taken over unless ours is there already.
     pub heketi_database: Option<PathBuf>,
     /// Whether and where the database is backed up.
     pub backup: crate::backup::Settings,

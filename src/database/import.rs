@@ -249,6 +249,10 @@ impl Reader {
         if info.snapshot.enable && !(1.0..=100.0).contains(&factor) {
             return Err(format!("snapshot.factor {factor} is not from 1 to 100"));
         }
+        // A set that lacks a brick would look whole, and nobody would ever miss it.
+        for brick in &entry.bricks {
+            known(&dump.brickentries, "its brick", brick)?;
+        }
         let durability = &info.durability;
         let options = entry.options.as_ref().unwrap_or(&info.glustervolumeoptions).iter();
         let option = |text: &String| {

@@ -17,6 +17,7 @@ pub use import::{Import, Problems, import};
 use crate::{
     api::{database::Dump, json},
     error::{Error, Result},
+    lenient,
     operation::inherit,
     store::{
         Store, WriteTx, operations,
@@ -30,6 +31,20 @@ use crate::{
 /// The database fails.
 pub async fn read(store: &Store) -> Result<Snapshot> {
     snapshot::take(store.read().await?).await
+}
+
+/// Reads an export in Heketi's format, of this program or of Heketi.
+///
+/// # Errors
+/// It is not JSON, or not an export: any object would do for an empty estate otherwise.
+pub fn read_export(text: &[u8]) -> anyhow::Result<Dump> {
+    let dump = lenient::from_slice(text)?;
+    let map = b"\"clusterentries\"";
+    anyhow::ensure!(
+        text.windows(map.len()).any(|window| window.eq_ignore_ascii_case(map)),
+        "it is JSON, but no export of a database: it has no \"clusterentries\""
+    );
+    Ok(dump)
 }
 
 /// How many operations have not come to rest.

@@ -1,11 +1,8 @@
 //! `db import`
 use super::{Database, note};
 use crate::{
-    adopt,
-    api::database::Dump,
-    config,
+    adopt, config,
     database::{self, Import as Taken},
-    lenient,
     store::Lock,
 };
 use anyhow::{Context, Result};
@@ -61,7 +58,7 @@ impl Import {
             File::open(&self.jsonfile).and_then(|mut f| f.read_to_end(&mut text)).map(drop)
         };
         read.with_context(|| shown.clone())?;
-        let dump: Dump = lenient::from_slice(&text).with_context(|| shown.clone())?;
+        let dump = database::read_export(&text).with_context(|| shown.clone())?;
         database::import(dump).with_context(|| shown)
     }
 }

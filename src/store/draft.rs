@@ -1,7 +1,8 @@
 //! A database in the making: it appears under its name when it is whole and on disk, or not at all.
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
@@ -37,6 +38,8 @@ impl Draft {
         if fs::metadata(self.folder.path().join("brickyard.db-wal")).is_ok_and(|l| l.len() > 0) {
             return Err(io::Error::other("its log was not taken into the file"));
         }
+        // Whoever wrote it: passwords of block volumes are in it.
+        fs::set_permissions(&draft, Permissions::from_mode(0o600))?;
         File::open(&draft)?.sync_all()?;
         fs::rename(&draft, &self.target)?;
         // So that the name survives a power cut as well.

@@ -7,6 +7,7 @@ use sqlx::{
 };
 use std::{
     fs::File,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -109,7 +110,6 @@ impl Store {
             if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
                 return Err(OpenError::Gone(path.into()));
             }
-            tracing::warn!(database = %path.display(), "there is no database yet: an empty one is made");
         }
         let lock = match lock(path) {
             Ok(lock) => lock,
@@ -119,6 +119,7 @@ impl Store {
             Err(error) => return Err(error),
         };
         let guard = Arc::new(Guard::Lock { _held: lock });
+        private(path).map_err(|why| OpenError::Io { path: path.into(), why })?;
         let failed = |why| OpenError::Sqlite { path: path.into(), why };
         let options = options(path).journal_mode(journal_mode(path)).create_if_missing(true);
         let one = SqlitePoolOptions::new().max_connections(1).acquire_slow_threshold(SLOW);
@@ -245,6 +246,15 @@ pub(super) fn cannot_write(error: &std::io::Error) -> bool {
 pub(super) fn lock_file(database: &Path) -> PathBuf {
     let itself = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
     itself.with_extension("lock")
+}
+
+/// Block volumes have passwords: a new database is for nobody else's eyes, and so are the files that
+/// `SQLite` makes beside it, which have the mode of the database itself.
+fn private(database: &Path) -> std::io::Result<()> {
+    match File::options().write(true).create_new(true).mode(0o600).open(database) {
+        Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists || cannot_write(&why) => Ok(()),
+        made => made.map(drop),
+    }
 }
 
 /// Held as long as the store lives; the kernel lets go of it when the process dies.
@@ -439,6 +449,18 @@ mod tests {
         });
         Store::open(&path).await.unwrap().close().await;
         soon.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_new_database_is_for_nobody_elses_eyes() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("brickyard.db")).await.unwrap();
+        add_cluster(&store).await.unwrap();
+        for file in ["brickyard.db", "brickyard.db-wal"] {
+            let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{file}: {mode:o}");
+        }
     }
 
     #[tokio::test]

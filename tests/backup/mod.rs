@@ -26,7 +26,7 @@ const NOTE: &str = "brickyard.json";
 /// Nothing takes long.
 const PACE: Pace = Pace {
     settle: Duration::from_millis(1),
-    patience: Duration::from_millis(500),
+    patience: Duration::from_secs(2),
     pause: Duration::from_millis(5),
     longest_pause: Duration::from_millis(20),
     goodbye: Duration::from_secs(5),

@@ -52,6 +52,36 @@ fn it_goes_on_where_heketi_stopped() {
     }
 }
 
+/// A mount that was wrong, or a copy that came late: an empty database of ours hides nothing.
+#[test]
+fn an_empty_database_beside_one_of_heketi_is_not_served() {
+    let folder = folder();
+    // A port that is taken leaves nothing that could hide anything.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let arguments = ["serve", "--executor", "sim", "--disable-auth", "--listen", &address];
+    assert!(stderr(&run(folder.path(), &arguments)).contains("cannot listen"));
+    assert!(!folder.path().join("brickyard.db").exists());
+
+    Running::start(folder.path(), &["--disable-auth"]).end();
+    assert!(folder.path().join("brickyard.db").exists());
+    let [Pair { file, .. }, ..] = databases();
+    let old = folder.path().join("heketi.db");
+    fs::write(&old, &file).unwrap();
+    let refused = run(folder.path(), &[&SERVE[..], &["--disable-auth"]].concat());
+    let why = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{why}");
+    assert!(why.contains("knows no cluster") && why.contains("remove brickyard.db"), "{why}");
+    assert_eq!(fs::read(&old).unwrap(), file);
+    // As it says.
+    for name in ["brickyard.db", "brickyard.db-wal", "brickyard.db-shm"] {
+        drop(fs::remove_file(folder.path().join(name)));
+    }
+    let server = Running::start(folder.path(), &["--disable-auth"]);
+    assert_eq!(dump(&server).volumeentries.len(), 6);
+    server.end();
+}
+
 /// As the image of Heketi starts it.
 #[test]
 fn by_heketis_name_and_configuration() {
