@@ -43,6 +43,9 @@ pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -
     // First of all: a signal that comes while the server is still starting ends it in order.
     let stop = until_told()?;
     let certificate = config.tls.clone().map(Certificate::open).transpose().context("TLS")?;
+    if let Auth::Off(why) = &config.auth {
+        tracing::warn!("authentication is off ({why}): everybody who can connect is administrator");
+    }
     // A port that is taken leaves no database behind.
     let listener = listener(listen, config.port).await?;
     adopt(&config).await?;
@@ -186,12 +189,7 @@ pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -
     }
     let keys = match &config.auth {
         Auth::Keys(keys) => Some(keys.clone()),
-        Auth::Off(why) => {
-            tracing::warn!(
-                "authentication is off ({why}): everybody who can connect is administrator"
-            );
-            None
-        }
+        Auth::Off(_) => None,
     };
     let store = if config.read_only {
         Store::open_read_only(&config.database).await?

@@ -183,12 +183,12 @@ async fn there_is(
     };
     let shown = database.display();
     let origin = origin::of_file(database).await;
-    let origin = origin.inspect_err(|error| {
-        tracing::warn!(database = %shown, %error, "it cannot be compared with the backup");
-    });
     let Some(Source { place, content }) = found else {
         return Ok(origin.map_or(0, |origin| origin.epoch));
     };
+    let origin = origin.inspect_err(|error| {
+        tracing::warn!(database = %shown, %error, "it cannot be compared with the backup");
+    });
     match (content, &origin) {
         (Content::Ours(backup, _), Ok(ours))
             if backup.origin.generation_id == ours.generation_id =>
