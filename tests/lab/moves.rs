@@ -200,7 +200,11 @@ impl Moves {
 fn whole() {
     let started = Instant::now();
     for volume in ["rep", "dis"] {
-        loop {
+        for look in 1.. {
+            // gluster itself looks for what it has missed only every ten minutes.
+            if look % 12 == 0 {
+                CLIENT.run(&format!("gluster --mode=script volume heal {volume} || true"));
+            }
             let info = CLIENT.run(&format!("gluster --mode=script volume heal {volume} info"));
             let counts: Vec<_> =
                 info.lines().filter_map(|line| line.strip_prefix("Number of entries: ")).collect();
