@@ -100,6 +100,20 @@ impl Error {
     }
 }
 
+/// An error with its causes, in one line; many say it all again with theirs.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text.replace('\n', " ")
+}
+
 /// SQLite's own words, without the statement.
 fn brief(error: &sqlx::Error) -> String {
     let words = match error {

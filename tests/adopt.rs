@@ -1,5 +1,8 @@
 //! `brickyard adopt`, by the real binary.
-use crate::harness::heketi::{Pair, databases, packed, spoil};
+use crate::harness::{
+    heketi::{Pair, databases, packed, spoil},
+    names,
+};
 use brickyard::{
     api::{
         database::{Dump, PendingAction, PendingOperationEntry},
@@ -47,14 +50,6 @@ fn expected(export: &str) -> Dump {
     let mut dump = database::dump(&database::import(read(export)).unwrap().snapshot);
     dump.dbattributeentries.clear();
     dump
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let files =
-        fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = files.collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Commands on the database while no server runs, by the real binary.
-use crate::harness::{self, BusyMounts, Start, TestApp, heketi::Pair};
+use crate::harness::{self, BusyMounts, Start, TestApp, heketi::Pair, names};
 use brickyard::api::{
     database::{Check, Dump},
     json,
@@ -48,14 +48,6 @@ fn refused(folder: &Path, words: &str) -> String {
 
 fn read(text: &str) -> Dump {
     brickyard::lenient::from_slice(text.as_bytes()).unwrap()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let files =
-        fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = files.collect();
-    names.sort();
-    names
 }
 
 /// The folder of a server that had volumes of several kinds, and has ended.

@@ -4,6 +4,7 @@
 //! A block is what is indented by four. Lines that begin with `$ ` are commands, and the lines below
 //! one are its output; a block without such lines is a script that must succeed. What differs from
 //! run to run stands for itself: an id must be an id, and the same one wherever it is used again.
+use crate::harness::free_port;
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
@@ -251,11 +252,6 @@ fn demonstration(folder: &Path) -> (Server, String) {
         }
     };
     (Server(process, Box::new(printed)), url)
-}
-
-/// A port that is free, for a program that must be told one beforehand.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Whether the programs that the README calls are on this machine.

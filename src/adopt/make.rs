@@ -4,11 +4,7 @@ use crate::{
     store::{Store, draft::Draft},
 };
 use anyhow::{Result, bail};
-use std::{
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Makes sure that there is no database, nor anything that belongs to one.
 ///
@@ -41,13 +37,4 @@ pub async fn make(taken: &Import, target: &Path) -> Result<()> {
     // The last connection to go takes everything from the log into the file itself.
     store.close().await;
     Ok(draft.appear()?)
-}
-
-/// Makes what happened to the entries of a folder survive a power cut.
-///
-/// # Errors
-/// The file system says no.
-pub fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }

@@ -5,7 +5,7 @@ mod changes;
 mod make;
 mod report;
 
-pub use make::{make, refuse_to_overwrite, sync_folder_of};
+pub use make::{make, refuse_to_overwrite};
 pub use report::fate;
 
 use crate::{

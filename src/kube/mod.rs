@@ -4,6 +4,7 @@
 //! point at must not get backups or commands of this server by accident.
 pub mod secret;
 
+use crate::error::chain;
 use ::kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -147,20 +148,6 @@ pub fn status(error: &::kube::Error) -> Option<u16> {
         ::kube::Error::Api(status) => Some(status.code),
         _ => None,
     }
-}
-
-/// An error with its causes; many of this library say it all again with theirs.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let words = next.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = next.source();
-    }
-    text.replace('\n', " ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Listening to a script that was sent to a node, however it was sent: limits of time and size, and
 //! what is said to the caller when its end was not heard.
-use super::{NodeError, Script, render};
+use super::{NodeError, Ran, Result, Script, render};
 use crate::domain::Hostname;
 use std::{io, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -15,6 +15,21 @@ pub(super) const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 pub(super) struct Said {
     pub(super) out: Vec<u8>,
     pub(super) err: Vec<u8>,
+}
+
+impl Said {
+    /// What each command of the script has said.
+    ///
+    /// # Errors
+    /// As [`render::Rendered::read`].
+    pub(super) fn read(
+        &self,
+        rendered: &render::Rendered<'_>,
+        status: Option<i32>,
+    ) -> Result<Vec<Ran>> {
+        let [out, err] = [&self.out, &self.err].map(|said| String::from_utf8_lossy(said));
+        rendered.read(status, &out, &err)
+    }
 }
 
 /// Why the end of a script was not heard.
@@ -86,18 +101,4 @@ async fn next<R: AsyncRead + Unpin>(pipe: &mut Option<R>, into: &mut Vec<u8>) ->
             Ok(())
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = cause.source();
-    }
-    text.replace('\n', " ")
 }

@@ -4,12 +4,12 @@
 //! know; the control socket saves a process and a handshake for each script.
 use super::{
     Laps, NodeError, Ran, Remote, Result, Script,
-    hear::{self, Deaf, GRACE, chain},
+    hear::{self, Deaf, GRACE},
     lanes::Lanes,
     link::Link,
     render,
 };
-use crate::domain::Hostname;
+use crate::{domain::Hostname, error::chain};
 use async_trait::async_trait;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 use std::{
@@ -220,11 +220,7 @@ impl Remote for Ssh {
         let _place = host.lanes.enter(script.lane).await?;
         let (session, child) = self.start(name, &host, &rendered.text).await?;
         match hear(child, script, rendered.marks(laps)).await {
-            Ok((said, status)) => {
-                let out = String::from_utf8_lossy(&said.out);
-                let err = String::from_utf8_lossy(&said.err);
-                rendered.read(status, &out, &err)
-            }
+            Ok((said, status)) => said.read(&rendered, status),
             // The library turns status 127 into an error: no shell, or no sudo on the node.
             Err(Lost::Ended(openssh::Error::Remote(error))) => Err(NodeError::Failed {
                 host: name.clone(),

@@ -1,6 +1,6 @@
 //! `db export`
 use super::{Database, note, print};
-use crate::{adopt::sync_folder_of, api::json, database};
+use crate::{api::json, database, store::draft::sync_folder_of};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::{

@@ -2,7 +2,10 @@
 //!
 //! Heketi keeps no order of bricks: what it exported of a volume with several sets does not tell
 //! which of them hold the same data (storage.md 5.3). gluster lists them set by set.
-use super::{planning::pool, step};
+use super::{
+    planning::{address, pool},
+    step,
+};
 use crate::{
     domain::{BrickId, VolumeId},
     error::{Error, Result},
@@ -52,16 +55,12 @@ fn is_placed(brick: &Brick) -> bool {
 
 fn order(found: &VolumeState, bricks: &[Brick]) -> Option<Vec<BrickId>> {
     let brick = |text: &String| {
-        let named = |b: &&Brick| step_address(b) == *text;
+        let named = |b: &&Brick| address(b).to_string() == *text;
         bricks.iter().find(named).map(|b| b.id)
     };
     let order: Vec<_> = found.bricks.iter().map(brick).collect::<Option<_>>()?;
     let different: BTreeSet<_> = order.iter().collect();
     (different.len() == bricks.len() && order.len() == bricks.len()).then_some(order)
-}
-
-fn step_address(brick: &Brick) -> String {
-    super::planning::address(brick).to_string()
 }
 
 /// Takes over what the look has found, unless the bricks have changed since.

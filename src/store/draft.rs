@@ -42,9 +42,16 @@ impl Draft {
         fs::set_permissions(&draft, Permissions::from_mode(0o600))?;
         File::open(&draft)?.sync_all()?;
         fs::rename(&draft, &self.target)?;
-        // So that the name survives a power cut as well.
-        File::open(folder(&self.target))?.sync_all()
+        sync_folder_of(&self.target)
     }
+}
+
+/// Makes what happened to the entries of a file's folder survive a power cut, its name for one.
+///
+/// # Errors
+/// The file system says no.
+pub fn sync_folder_of(file: &Path) -> io::Result<()> {
+    File::open(folder(file))?.sync_all()
 }
 
 fn folder(target: &Path) -> &Path {

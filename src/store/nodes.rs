@@ -160,17 +160,6 @@ pub async fn all(db: &mut SqliteConnection) -> Result<Vec<Node>> {
     rows.iter().map(read).collect()
 }
 
-/// The nodes of all clusters that take new bricks.
-///
-/// # Errors
-/// The database fails.
-pub async fn online(db: &mut SqliteConnection) -> Result<Vec<Node>> {
-    let rows = sqlx::query(select!("WHERE n.state = 'online' AND n.pending_op IS NULL"))
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
-}
-
 /// The management names of nodes that are given up: removed, or being removed. What cannot be done
 /// on such a node because it does not answer need not be done.
 ///

@@ -1,8 +1,8 @@
 //! `container/heketi-start.sh`, the entry point of the image, as the container calls it.
 use super::{BINARY, Running, folder, stderr};
+use crate::harness::free_port;
 use std::{
     fs,
-    net::TcpListener,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -30,10 +30,6 @@ fn container(folder: &Path, port: u16) -> Command {
         .env("HEKETI_USER_KEY", "of the user")
         .env("HEKETI_HTTP_PORT", port.to_string());
     command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn start(command: Command, port: u16) -> Running {

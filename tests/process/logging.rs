@@ -1,5 +1,6 @@
 //! What is logged, and what never is.
 use super::{Running, SERVE, brickyard, folder, stderr};
+use crate::harness::free_port;
 use std::process::Output;
 
 fn said(output: &Output) -> String {
@@ -15,11 +16,7 @@ fn the_log_obeys_at_once() {
     std::fs::write(folder.path().join("heketi.json"), file).unwrap();
     let mut command = brickyard(folder.path());
     // Nothing tells where it listens at this level, so it is told a port that was free just now.
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
-    let address = format!("127.0.0.1:{port}");
+    let address = format!("127.0.0.1:{}", free_port());
     let arguments = ["serve", "--executor", "sim", "--config", "heketi.json", "--listen", &address];
     command.args(arguments);
     let mut server = Running::spawn_at(command, &address);

@@ -198,9 +198,7 @@ impl Remote for Kube {
         let shell = self.shell(name, &host).await?;
         let ended = shell.run(&rendered.input(), script, rendered.marks(laps)).await;
         let (said, status) = ended.map_err(|deaf| deaf.told(name, script))?;
-        let out = String::from_utf8_lossy(&said.out);
-        let err = String::from_utf8_lossy(&said.err);
-        rendered.read(Some(status), &out, &err)
+        said.read(&rendered, Some(status))
     }
 
     /// There is a pod that can be asked; whether its kubelet answers is not known before it is.

@@ -10,11 +10,11 @@
 //! API server, a kubelet and a container runtime, and which of them accepts it before or after a
 //! later one has failed differs between versions; this line does not: before it, nothing was begun.
 use super::{
-    hear::{self, Deaf, GRACE, Said, chain},
+    hear::{self, Deaf, GRACE, Said},
     pod::Place,
     render::{Marks, READY, WAITING},
 };
-use crate::node::Script;
+use crate::{error::chain, node::Script};
 use ::kube::{
     Api,
     api::{AttachParams, AttachedProcess},

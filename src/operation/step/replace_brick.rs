@@ -77,11 +77,11 @@ impl Effect for ReplaceBrick {
             if error.is_unreachable() && !again {
                 return Err(error);
             }
-            if self.is_done(nodes).await.map_err(after_start)? {
-                return Ok(Output::Nothing);
-            }
             in_doubt |= !matches!(error, NodeError::Failed { .. });
             if again {
+                if self.is_done(nodes).await.map_err(after_start)? {
+                    return Ok(Output::Nothing);
+                }
                 return Err(nothing_came_of_it(error, true, in_doubt));
             }
             again = true;
