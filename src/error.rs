@@ -37,6 +37,12 @@ pub enum Error {
     /// 503: the server is ending.
     #[error("The server is shutting down. Retry operation later.")]
     ShuttingDown,
+    /// 503: another server works at present.
+    #[error("This server stands by; {0}. Retry operation later.")]
+    StandsBy(String),
+    /// 503: what was done is not yet where whoever takes over would look for it.
+    #[error("The backup of the server does not have this yet: {0}. Retry operation later.")]
+    NotKept(String),
     /// 500: the request was understood and cannot be carried out now.
     #[error("{0}")]
     Refused(String),
@@ -87,7 +93,7 @@ impl Error {
             | Self::Store(_)
             | Self::Barred(_)
             | Self::Record(_) => 500,
-            Self::Maintenance | Self::ShuttingDown => 503,
+            Self::Maintenance | Self::ShuttingDown | Self::StandsBy(_) | Self::NotKept(_) => 503,
         }
     }
     /// The same, introduced by what was being attempted, if the status is 500.

@@ -23,6 +23,7 @@ pub mod app;
 pub mod backup;
 pub mod config;
 pub mod demo;
+pub mod election;
 pub mod kube;
 pub mod monitor;
 pub mod scrape;

@@ -32,8 +32,20 @@ pub async fn text(app: &App) -> Result<String> {
         Err(error) => tracing::error!(%error, "the metrics do without the database"),
     }
     at_work(&mut text, app);
+    if app.elected {
+        leads(&mut text, true);
+    }
     process(&mut text);
     text.text().map_err(|error| Error::Record(error.to_string()))
+}
+
+/// Whether this server works, where several stand ready.
+pub(crate) fn leads(text: &mut Exposition, works: bool) {
+    text.gauge(
+        "brickyard_leader",
+        "Whether this server works, where several stand ready: 1, or 0 on those that stand by",
+        f64::from(u8::from(works)),
+    );
 }
 
 async fn known(app: &App) -> Result<(Totals, OperationCounts)> {

@@ -4,9 +4,10 @@ use crate::{
     app::{App, Gate, Mode, Parts},
     backup::{self, Keeper},
     config::{Auth, Config, Executor},
+    election::{self, Candidate, Leadership},
     http::{
         certificate::{self, Certificate},
-        server,
+        server, standby,
         tls::TlsListener,
     },
     kube::NoWay,
@@ -31,7 +32,7 @@ use std::{
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::Notify,
+    sync::{Notify, watch},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -48,21 +49,91 @@ pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -
     }
     // A port that is taken leaves no database behind.
     let listener = listener(listen, config.port).await?;
-    adopt(&config).await?;
-    // Whoever only reads has no database of its own to lose.
-    let keeper = if config.read_only {
-        None
-    } else {
-        tokio::select! {
-            keeper = backup::begin(&config.backup, &config.database) => keeper.context("backup")?,
-            () = stop.cancelled() => return Ok(()),
+    let Some(election) = &config.election else {
+        return work(&config, logging, listener, certificate, None, stop).await;
+    };
+    let elected = stand_by(election, &listener, certificate.as_ref(), &stop).await?;
+    let Some(leadership) = elected else { return Ok(()) };
+    let name = leadership.name().to_owned();
+    tokio::select! {
+        biased;
+        () = leadership.lost() => {
+            // As in a crash: whatever is going on here must not go on beside the next server.
+            tracing::error!("this server does not work any more, and ends at once");
+            std::process::exit(1)
+        }
+        worked = work(&config, logging, listener, certificate, Some(&name), stop) => {
+            leadership.resign().await;
+            worked
+        }
+    }
+}
+
+/// Waits until it is this server that works, and tells everybody else who does meanwhile; none when
+/// it is told to end before that.
+async fn stand_by(
+    election: &election::Settings,
+    listener: &TcpListener,
+    certificate: Option<&Arc<Certificate>>,
+    stop: &CancellationToken,
+) -> Result<Option<Leadership>> {
+    let candidate = Candidate::new(election).await.context("BRICKYARD_LEASE")?;
+    tracing::info!(lease = candidate.lease(), "this server stands by until it is to work");
+    let (leader, known) = watch::channel(String::new());
+    let over = CancellationToken::new();
+    let same = listener_again(listener)?;
+    let answering = match certificate {
+        None => tokio::spawn(standby::serve(same, known, over.clone())),
+        Some(certificate) => {
+            let same = TlsListener::new(same, certificate).context("TLS")?;
+            tokio::spawn(standby::serve(same, known, over.clone()))
         }
     };
+    let elected = tokio::select! {
+        elected = candidate.elected(&leader) => Some(elected),
+        () = stop.cancelled() => None,
+    };
+    over.cancel();
+    answering.await?.context("listener")?;
+    Ok(elected)
+}
+
+/// The same socket once more: whoever connects while nobody accepts waits in its queue.
+fn listener_again(listener: &TcpListener) -> Result<TcpListener> {
+    let socket = std::os::fd::AsFd::as_fd(listener).try_clone_to_owned()?;
+    Ok(TcpListener::from_std(socket.into())?)
+}
+
+/// Opens the database and serves it; as the one of several servers that has this name.
+async fn work(
+    config: &Config,
+    logging: Logging,
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    name: Option<&str>,
+    stop: CancellationToken,
+) -> Result<()> {
+    adopt(config).await?;
+    let begin = async {
+        match name {
+            // Whoever only reads has no database of its own to lose.
+            None if config.read_only => Ok(None),
+            None => backup::begin(&config.backup, &config.database).await,
+            Some(name) => backup::begin_as(name, &config.backup, &config.database).await,
+        }
+    };
+    let keeper = tokio::select! {
+        keeper = begin => keeper.context("backup")?,
+        () = stop.cancelled() => return Ok(()),
+    };
     let app = tokio::select! {
-        app = build(&config, logging, remote(&config).await?) => app?,
+        app = build(config, logging, remote(config).await?) => app?,
         // What is to be read may be waited for.
         () = stop.cancelled(), if config.read_only => return Ok(()),
     };
+    if name.is_some() {
+        app.store.require_copies();
+    }
     // A damaged database must not take the place of a good backup.
     let keeper = keeper.filter(|_| app.store.barred().is_none());
     let keeper = keeper.map(|keeper| keeper.telling(app.backup.clone()));
@@ -207,7 +278,8 @@ pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -
     let nodes = Nodes::new(remote, config.tools.clone()).paced(pace).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, config.operations.clone());
     let (gate, backup) = (Gate::new(config.mode), backup::Status::default());
-    Ok(App::new(Parts { store, operations, gate, backup, logging, keys }))
+    let elected = config.election.is_some();
+    Ok(App::new(Parts { store, operations, gate, elected, backup, logging, keys }))
 }
 
 /// What works beside the answering of requests.

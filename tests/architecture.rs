@@ -110,7 +110,10 @@ const ALONE: &[(&str, &str)] = &[
     ("shlex::", "node/render.rs"),
     ("jsonwebtoken", "http/auth.rs cli/token.rs"),
     ("flate2::", "backup/bundle.rs heketi_db/mod.rs"),
-    ("k8s_openapi::", "kube/secret.rs node/kube/mod.rs node/kube/pod.rs node/kube/shell.rs"),
+    (
+        "k8s_openapi::",
+        "kube/lease.rs kube/secret.rs node/kube/mod.rs node/kube/pod.rs node/kube/shell.rs",
+    ),
     ("tokio_rustls::", "http/tls.rs"),
     (
         "prometheus::",

@@ -16,6 +16,7 @@ mod control_plane;
 mod examples;
 mod harness;
 mod kubeexec;
+mod leaders;
 mod migrations;
 mod monitor;
 mod offline;

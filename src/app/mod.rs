@@ -20,6 +20,8 @@ pub struct Parts {
     pub operations: Operations,
     /// What is allowed at present.
     pub gate: Gate,
+    /// Several servers stand ready, and this one works.
+    pub elected: bool,
     /// How the backups are doing.
     pub backup: backup::Status,
     /// How much is logged.

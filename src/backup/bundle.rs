@@ -41,6 +41,9 @@ pub struct Note {
     /// Secrets that may exist and belong to no backup that is complete.
     #[serde(default)]
     pub debris: Vec<String>,
+    /// Where several servers stand ready: the only one that writes here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
 }
 
 /// A complete backup.
@@ -56,6 +59,9 @@ pub struct Described {
     pub origin: Origin,
     /// The server ended after it in order: nothing was done on nodes since.
     pub ended: bool,
+    /// Everything was written here before it was done on nodes: this knows of all that may be there.
+    #[serde(default)]
+    pub ahead: bool,
     /// Bytes of all parts.
     pub size: u64,
     /// SHA-256 of all parts together, hex.
@@ -142,7 +148,12 @@ impl Note {
     /// A note on these.
     #[must_use]
     pub fn new(backup: Option<Described>, debris: Vec<String>) -> Self {
-        Self { format: FORMAT, backup, debris }
+        Self { format: FORMAT, backup, debris, writer: None }
+    }
+    /// The same, where only this server writes.
+    #[must_use]
+    pub fn by(self, writer: Option<&str>) -> Self {
+        Self { writer: writer.map(str::to_owned), ..self }
     }
     /// The note in its bytes.
     ///
@@ -256,6 +267,7 @@ mod tests {
             server: "1".into(),
             origin: Origin { generation_id: "g".into(), epoch: 7 },
             ended: false,
+            ahead: false,
             size: compressed.len() as u64,
             sha256: sha256(&compressed),
             database_size: database.len() as u64,

@@ -1,13 +1,14 @@
 //! The database is kept in Secrets of Kubernetes as well, and comes back from there when it is lost.
 //!
 //! A backup is taken a moment after something was committed: also after what an operation intends
-//! was written down, so before most of its work on nodes. Nobody ever waits for a backup.
+//! was written down, so before most of its work on nodes. Nobody waits for a backup, but where
+//! several servers stand ready: there nothing is done or told that is not in it.
 pub mod bundle;
 mod restore;
 pub mod shelf;
 mod status;
 
-pub use restore::{RestoreError, begin};
+pub use restore::{RestoreError, begin, begin_as};
 pub use status::Status;
 
 use crate::{
@@ -88,7 +89,10 @@ pub struct Keeper {
 impl Keeper {
     /// Of a database whose epoch was `base` before this server opened it.
     #[must_use]
-    pub fn new(shelf: Shelf, pace: Pace, base: u64) -> Self {
+    pub fn new(shelf: Shelf, mut pace: Pace, base: u64) -> Self {
+        if shelf.is_claimed() {
+            pace.settle = Duration::ZERO;
+        }
         let (status, removed) = (Status::default(), BTreeSet::new());
         Self { shelf, pace, status, base, removed, last: None, near_limit: false }
     }
@@ -113,7 +117,7 @@ impl Keeper {
                 () = ending.cancelled() => break,
                 () = tokio::time::sleep_until(settled.max(not_before)) => {}
             }
-            commits.mark_unchanged();
+            let number = *commits.borrow_and_update();
             let begun = Instant::now();
             let saved = tokio::select! {
                 // An attempt that is cut off is like a crash in it.
@@ -128,8 +132,11 @@ impl Keeper {
             if !saved {
                 continue;
             }
-            // A large database under load is not backed up all the time.
-            not_before = Instant::now() + begun.elapsed() * 4;
+            store.kept(number);
+            // A large database under load is not backed up all the time, unless it is waited for.
+            if !self.shelf.is_claimed() {
+                not_before = Instant::now() + begun.elapsed() * 4;
+            }
             tokio::select! {
                 () = ending.cancelled() => break,
                 changed = commits.changed() => if changed.is_err() { break },
@@ -143,10 +150,12 @@ impl Keeper {
     async fn last(&mut self, store: &Store) {
         let deadline = Instant::now() + self.pace.goodbye;
         let pause = self.pace.pause;
+        let number = *store.commits().borrow();
         let attempts = async {
             while !self.save(store, true).await {
                 tokio::time::sleep(pause).await;
             }
+            store.kept(number);
         };
         if tokio::time::timeout_at(deadline, attempts).await.is_err() {
             tracing::error!(

@@ -47,6 +47,29 @@ pub enum RestoreError {
         /// The API server's words.
         why: ShelfError,
     },
+    /// Nobody knows what the server before this one has done.
+    #[error(
+        "this server was to take over, and cannot: {why}. The database is not at {database} until \
+         the backup has been read; the server ends, and tries again when it is started"
+    )]
+    Unclaimed {
+        /// Where the database should be.
+        database: PathBuf,
+        /// The API server's words.
+        why: ShelfError,
+    },
+    /// Two databases, and no server of those that stand ready has had both.
+    #[error(
+        "the database at {database} is not the one that {place} is the backup of, on which the \
+         other servers work. Nothing was changed. Move it and the files beside it away to work on \
+         that of the others; to work on this one, stop all servers, and remove the Secret"
+    )]
+    Another {
+        /// Which database.
+        database: PathBuf,
+        /// Where the backup is.
+        place: String,
+    },
     /// The backup cannot be used.
     #[error(
         "there is no database at {database}, and the backup in {place} cannot be used: {why}. \
@@ -134,10 +157,82 @@ struct Source {
 /// [`RestoreError`]: the server must not start. Nothing was changed then.
 pub async fn begin(settings: &Settings, database: &Path) -> Result<Option<Keeper>, RestoreError> {
     let shelf = shelf(settings).await?;
-    if fs::metadata(database).is_ok_and(|file| file.len() > 0) {
+    if is_there(database) {
         let base = there_is(settings, shelf.as_ref(), database).await?;
         return Ok(shelf.map(|shelf| Keeper::new(shelf, settings.pace, base)));
     }
+    from_backup(settings, shelf, database).await
+}
+
+/// The same for one of several servers, which works from now on under the name `writer`. What the
+/// backup holds is what is true, since the server before this one wrote everything there before it
+/// did or told anything: a database that is here is from an earlier time, and is put aside.
+///
+/// # Errors
+/// [`RestoreError`]: the server must not work. Nothing was changed then, but that no other server
+/// can write the backup any more.
+pub async fn begin_as(
+    writer: &str,
+    settings: &Settings,
+    database: &Path,
+) -> Result<Option<Keeper>, RestoreError> {
+    let at = || database.to_path_buf();
+    let Some(shelf) = shelf(settings).await? else { return Ok(None) };
+    let unclaimed = |why| RestoreError::Unclaimed { database: at(), why };
+    let (shelf, before) = shelf.claim(writer).await.map_err(unclaimed)?;
+    if !is_there(database) {
+        return from_backup(settings, Some(shelf), database).await;
+    }
+    // The only server there was has not left its database for others yet.
+    let content = shelf.look().await.map_err(unclaimed)?;
+    let (true, Content::Ours(backup, _)) = (before, content) else {
+        let base = there_is(settings, Some(&shelf), database).await?;
+        return Ok(Some(Keeper::new(shelf, settings.pace, base)));
+    };
+    let origin = origin::of_file(database).await;
+    if origin.is_ok_and(|origin| origin.generation_id != backup.origin.generation_id) {
+        return Err(RestoreError::Another { database: at(), place: shelf.full_name() });
+    }
+    aside(database)?;
+    from_backup(settings, Some(shelf), database).await
+}
+
+fn is_there(database: &Path) -> bool {
+    fs::metadata(database).is_ok_and(|file| file.len() > 0)
+}
+
+/// Moves the database out of the way, with its log and what else `SQLite` keeps beside it.
+fn aside(database: &Path) -> Result<(), RestoreError> {
+    let _lock = Lock::take(database)?;
+    let old = database.with_extension("superseded.db");
+    // The log first: without it the file would be one of an earlier time.
+    for end in ["-wal", "-shm", ""] {
+        let named = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
+        let (from, to) = (named(database), named(&old));
+        let moved = match fs::rename(&from, &to) {
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                fs::remove_file(&to).or_else(|why| match why.kind() {
+                    std::io::ErrorKind::NotFound => Ok(()),
+                    _ => Err(why),
+                })
+            }
+            other => other,
+        };
+        moved.map_err(|why| RestoreError::Io { path: from, why })?;
+    }
+    tracing::warn!(
+        database = %database.display(), aside = %old.display(),
+        "another server has worked since this database was in use: it is put aside"
+    );
+    Ok(())
+}
+
+/// There is none: it comes back if there is a backup.
+async fn from_backup(
+    settings: &Settings,
+    shelf: Option<Shelf>,
+    database: &Path,
+) -> Result<Option<Keeper>, RestoreError> {
     let log = PathBuf::from(format!("{}-wal", database.display()));
     if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
         return Err(OpenError::Gone(database.into()).into());
@@ -394,7 +489,7 @@ async fn whole(draft: &Path, backup: &Described) -> crate::error::Result<u64> {
         return Err(unusable(why.to_owned()));
     }
     let mut held = 0;
-    if !backup.ended {
+    if !backup.ended && !backup.ahead {
         let why = format!(
             "The database was lost and restored from a backup of {}; how far this operation went \
              after that is not known. Compare with `server state examine gluster`, then let it be \

@@ -28,6 +28,8 @@ const DEBRIS: usize = 256;
 pub struct Shelf {
     secrets: Secrets,
     name: String,
+    /// Where several servers stand ready, this one among them.
+    writer: Option<String>,
 }
 
 /// A backup that is ready to be written.
@@ -70,6 +72,9 @@ pub enum ShelfError {
          one: two servers must not work on copies of one database; end one of them"
     )]
     Later(String),
+    /// This server does not work any more.
+    #[error("Secret {0} belongs to another server now, which has taken over")]
+    Superseded(String),
     /// This happened too often.
     #[error(
         "Secret {0} holds what is not a backup of this database, and {KEPT_ASIDE} of this kind are \
@@ -94,6 +99,7 @@ impl Fresh {
             server: env!("CARGO_PKG_VERSION").into(),
             origin: essence.origin.clone(),
             ended,
+            ahead: false,
             size: compressed.len() as u64,
             sha256: sha256(&compressed),
             database_size: essence.content.len() as u64,
@@ -112,7 +118,41 @@ impl Shelf {
     /// The place that begins with the Secret of this name.
     #[must_use]
     pub fn new(secrets: Secrets, name: &str) -> Self {
-        Self { secrets, name: name.to_owned() }
+        Self { secrets, name: name.to_owned(), writer: None }
+    }
+
+    /// From now on only a server of this name writes here: another one that still tries to learns
+    /// that it is superseded, whatever it may believe. What lies there stays. Whether one of several
+    /// servers has written here before.
+    ///
+    /// # Errors
+    /// The API server. What has a note that cannot be read is not claimed.
+    pub async fn claim(self, writer: &str) -> Result<(Self, bool), ShelfError> {
+        let shelf = Self { writer: Some(writer.to_owned()), ..self };
+        // Whoever is still at work writes no more than twice.
+        let mut tries = 10;
+        loop {
+            let found = shelf.secrets.get(&shelf.name).await?;
+            let mut data = found.as_ref().map(Found::data).unwrap_or_default();
+            let note = match data.get(NOTE) {
+                Some(bytes) => Note::read(bytes),
+                None => Ok(Note::new(None, vec![])),
+            };
+            let Ok(note) = note else { return Ok((shelf, false)) };
+            let before = note.writer.is_some();
+            data.insert(NOTE.into(), note.by(Some(writer)).bytes());
+            match shelf.write(found.as_ref(), data).await {
+                Ok(_) => return Ok((shelf, before)),
+                Err(SecretError::Changed(_)) if tries > 0 => tries -= 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Whether several servers stand ready, and this one works.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.writer.is_some()
     }
 
     /// Namespace and name of the first Secret, for people.
@@ -163,6 +203,10 @@ impl Shelf {
         let mut found = self.secrets.get(&self.name).await?;
         let data = found.as_ref().map(Found::data).unwrap_or_default();
         let note = data.get(NOTE).and_then(|bytes| Note::read(bytes).ok()).unwrap_or_default();
+        let writer = self.writer.as_deref();
+        if writer.is_some() && note.writer.as_deref() != writer {
+            return Err(ShelfError::Superseded(self.full_name()));
+        }
         let before = Content::of(&data);
         let kept = match self.stranger(&before, fresh)? {
             None => None,
@@ -191,15 +235,16 @@ impl Shelf {
             let new = names.iter().filter(|name| !note.debris.iter().any(|n| n == *name));
             noted.extend(new.map(ToString::to_string));
             let mut intent = data.clone();
-            intent.insert(NOTE.into(), Note::new(note.backup.clone(), noted).bytes());
+            intent.insert(NOTE.into(), Note::new(note.backup.clone(), noted).by(writer).bytes());
             found = Some(self.write(found.as_ref(), intent).await?);
         }
         for (part, bytes) in parts.iter().zip(rest) {
             self.put_part(part, bytes).await?;
             removed.remove(&part.secret);
         }
-        let described = Described { number, parts, ..fresh.described.clone() };
-        let note = Note::new(Some(described.clone()), debris.clone());
+        let ahead = writer.is_some();
+        let described = Described { number, ahead, parts, ..fresh.described.clone() };
+        let note = Note::new(Some(described.clone()), debris.clone()).by(writer);
         let data = [(DATABASE.to_owned(), first), (NOTE.to_owned(), note.bytes())];
         self.write(found.as_ref(), Data::from(data)).await?;
 

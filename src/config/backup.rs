@@ -36,7 +36,7 @@ pub(super) fn backup(file: &File, env: &Environment<'_>) -> Result<Settings, Con
 }
 
 /// Names of objects are DNS subdomains (RFC 1123); those of the parts are longer than the first.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let outer = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let inner = |byte: u8| outer(byte) || byte == b'-' || byte == b'.';
     let bytes = text.as_bytes();

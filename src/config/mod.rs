@@ -5,6 +5,7 @@
 mod auth;
 mod backup;
 mod database;
+mod election;
 mod environment;
 mod file;
 mod nodes;
@@ -42,6 +43,8 @@ pub struct Config {
     pub heketi_database: Option<PathBuf>,
     /// Whether and where the database is backed up.
     pub backup: crate::backup::Settings,
+    /// How it is settled which of several servers works; none when there is only this one.
+    pub election: Option<crate::election::Settings>,
     /// How nodes are reached.
     pub executor: Executor,
     /// How commands on nodes are built.
@@ -149,6 +152,8 @@ impl Config {
         let mode = env.text("HEKETI_DEFAULT_STATE").unwrap_or_else(|| file.default_state.clone());
         let (database, heketi_database) = database::database(file, env, overrides);
         let tools = nodes::tools(file, env, overrides)?;
+        let backup = backup::backup(file, env)?;
+        let read_only = file.glusterfs.db_read_only;
         Ok(Self {
             port: port(file, env)?,
             tls: tls::tls(file)?,
@@ -161,9 +166,10 @@ impl Config {
                 })?,
             },
             database,
-            read_only: file.glusterfs.db_read_only,
+            read_only,
             heketi_database,
-            backup: backup::backup(file, env)?,
+            election: election::election(env, &backup, read_only)?,
+            backup,
             executor: nodes::executor(file, env, overrides)?,
             tools,
             operations: operations::operations(file, env)?,

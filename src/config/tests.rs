@@ -37,6 +37,28 @@ fn no_file_at_all_is_fine() {
     assert_eq!(ssh.host_keys, HostKeys::AcceptNew(here.join("known_hosts")));
 }
 
+/// What takes over has to find the database, and has to be able to ask.
+#[test]
+fn several_servers_need_backups() {
+    const LEASE: (&str, &str) = ("BRICKYARD_LEASE", "brickyard");
+    const BACKUP: (&str, &str) = ("HEKETI_BACKUP_DB_TO_KUBE_SECRET", "true");
+    const KUBE: (&str, &str) = ("KUBERNETES_SERVICE_HOST", "10.96.0.1");
+    let refused = |variables: &[(&str, &str)]| with_keys("{}", variables).unwrap_err().to_string();
+    assert_eq!(with_keys("{}", &[BACKUP, KUBE]).unwrap().election, None);
+    let all = [LEASE, BACKUP, KUBE, ("HOSTNAME", "pod-1")];
+    let election = with_keys("{}", &all).unwrap().election.unwrap();
+    assert_eq!((election.lease.as_str(), election.name.as_str()), ("brickyard", "pod-1"));
+    assert_eq!(election.term, Duration::from_secs(15));
+    assert!(refused(&[LEASE, KUBE]).contains("HEKETI_BACKUP_DB_TO_KUBE_SECRET=true"));
+    assert!(refused(&[LEASE, BACKUP]).contains("KUBECONFIG"));
+    assert!(refused(&[("BRICKYARD_LEASE", "A b"), BACKUP, KUBE]).contains("`A b`"));
+    let seconds = |text| refused(&[LEASE, BACKUP, KUBE, ("BRICKYARD_LEASE_SECONDS", text)]);
+    assert!(seconds("1").contains("between 2 and 3600"));
+    assert!(seconds("soon").contains("`soon`"));
+    let reads = with_keys(r#"{"glusterfs": {"db_read_only": true}}"#, &[LEASE, BACKUP, KUBE]);
+    assert!(reads.unwrap_err().to_string().contains("db_read_only"));
+}
+
 #[test]
 fn without_keys_it_says_what_to_set() {
     let error = load("{}", &[]).unwrap_err().to_string();

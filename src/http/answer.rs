@@ -65,7 +65,7 @@ pub(super) fn error(error: &Error) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     let mut response = (status, headers, format!("{error}\n")).into_response();
-    if matches!(error, Error::Busy | Error::ShuttingDown) {
+    if matches!(error, Error::Busy | Error::ShuttingDown | Error::StandsBy(_) | Error::NotKept(_)) {
         response.headers_mut().insert(header::RETRY_AFTER, COME_BACK);
     }
     if status.is_client_error() {

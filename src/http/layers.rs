@@ -15,14 +15,22 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::{any::Any, time::Instant};
+use std::{
+    any::Any,
+    time::{Duration, Instant},
+};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// `/hello` and `/metrics` stand outside; everything else goes through the layers.
+const TEXT: &str = "text/plain; charset=UTF-8";
+/// A backup that takes longer than this is in trouble.
+const KEPT: Duration = Duration::from_secs(20);
+
+/// `/hello`, `/ready` and `/metrics` stand outside; everything else goes through the layers.
 pub(super) fn outer(inner: Router, app: App) -> Router {
     let guarded = Router::new()
         .fallback(move |request: Request| quirks(inner.clone(), request))
+        .layer(middleware::from_fn_with_state(app.clone(), kept))
         .layer(middleware::from_fn_with_state(app.clone(), gate::check))
         .layer(middleware::from_fn_with_state(app.clone(), auth::check))
         .layer(middleware::from_fn(log))
@@ -34,6 +42,8 @@ pub(super) fn outer(inner: Router, app: App) -> Router {
             if *request.method() == Method::GET {
                 match decoded(request.uri().path()).as_ref() {
                     "/hello" => return hello(),
+                    // A server that stands by answers this with 503 (see `standby`).
+                    "/ready" => return ([(header::CONTENT_TYPE, TEXT)], "ready\n").into_response(),
                     "/metrics" => return metrics::scrape(State(app)).await.into_response(),
                     _ => {}
                 }
@@ -43,9 +53,18 @@ pub(super) fn outer(inner: Router, app: App) -> Router {
     })
 }
 
-fn hello() -> Response {
-    let text = [(header::CONTENT_TYPE, "text/plain; charset=UTF-8")];
+pub(super) fn hello() -> Response {
+    let text = [(header::CONTENT_TYPE, TEXT)];
     (text, "Hello from Heketi").into_response()
+}
+
+/// Where several servers stand ready, nothing is told that the next one would not know.
+async fn kept(State(app): State<App>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    match tokio::time::timeout(KEPT, app.store.until_kept()).await {
+        Ok(()) => response,
+        Err(_) => answer::error(&Error::NotKept(app.backup.shown().error)),
+    }
 }
 
 async fn log(request: Request, next: Next) -> Response {

@@ -24,6 +24,7 @@ mod path;
 mod queue;
 mod routes;
 pub mod server;
+pub mod standby;
 pub mod tls;
 mod volume;
 

@@ -2,6 +2,7 @@
 //!
 //! The kubeconfig in a home folder is not looked for: it is a person's, and whatever it happens to
 //! point at must not get backups or commands of this server by accident.
+pub mod lease;
 pub mod secret;
 
 use crate::error::chain;
@@ -125,6 +126,40 @@ fn pod() -> Result<Config, String> {
     let namespace = namespace.trim();
     config.default_namespace = if namespace.is_empty() { "default" } else { namespace }.into();
     Ok(config)
+}
+
+/// How the API server is asked for one thing.
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    /// How long one request may take.
+    patience: Duration,
+}
+
+/// Why the API server did not do what it was asked for.
+enum Refusal {
+    /// Somebody else changed, made or removed the object meanwhile: nothing was written.
+    Changed,
+    /// The server may not do this.
+    Denied(String),
+    /// Anything else; whether something was written is not known.
+    Failed(String),
+}
+
+impl Asking {
+    async fn ask<T>(self, request: impl Future<Output = ::kube::Result<T>>) -> Result<T, Refusal> {
+        match tokio::time::timeout(self.patience, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(match status(&error) {
+                Some(409) => Refusal::Changed,
+                Some(401 | 403) => Refusal::Denied(told(&error)),
+                _ => Refusal::Failed(told(&error)),
+            }),
+            Err(_) => {
+                let patience = self.patience.as_secs_f32();
+                Err(Refusal::Failed(format!("no answer within {patience} s")))
+            }
+        }
+    }
 }
 
 /// What the API server, or the way to it, says; in one line. Bodies of requests are not in it.

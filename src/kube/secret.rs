@@ -1,5 +1,5 @@
 //! Secrets by name: read, made, changed only as they were read, removed.
-use super::{Cluster, status, told};
+use super::{Asking, Cluster, Refusal, status};
 use ::kube::{
     Api,
     api::{DeleteParams, ObjectMeta, PostParams},
@@ -15,8 +15,7 @@ pub type Data = BTreeMap<String, Vec<u8>>;
 pub struct Secrets {
     api: Api<Secret>,
     namespace: String,
-    /// How long one request may take.
-    patience: Duration,
+    asking: Asking,
 }
 
 /// A Secret as it was read or written: it can be changed while it still is so.
@@ -58,7 +57,7 @@ impl Secrets {
     #[must_use]
     pub fn new(cluster: Cluster, patience: Duration) -> Self {
         let Cluster { client, namespace } = cluster;
-        Self { api: Api::namespaced(client, &namespace), namespace, patience }
+        Self { api: Api::namespaced(client, &namespace), namespace, asking: Asking { patience } }
     }
 
     /// Namespace and name, for people.
@@ -142,18 +141,11 @@ impl Secrets {
         request: impl Future<Output = ::kube::Result<T>>,
     ) -> Result<T, SecretError> {
         let name = self.full_name(name);
-        match tokio::time::timeout(self.patience, request).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(match status(&error) {
-                Some(409) => SecretError::Changed(name),
-                Some(401 | 403) => SecretError::Denied { name, why: told(&error) },
-                _ => SecretError::Failed { name, why: told(&error) },
-            }),
-            Err(_) => {
-                let why = format!("no answer within {} s", self.patience.as_secs_f32());
-                Err(SecretError::Failed { name, why })
-            }
-        }
+        self.asking.ask(request).await.map_err(|refusal| match refusal {
+            Refusal::Changed => SecretError::Changed(name),
+            Refusal::Denied(why) => SecretError::Denied { name, why },
+            Refusal::Failed(why) => SecretError::Failed { name, why },
+        })
     }
 }
 

@@ -238,6 +238,12 @@ pub fn snapshots(script: Script, tools: &Tools, name: &VolumeName) -> Script {
     script.then_try(gluster(tools, &["--xml", "snapshot", "list", name.as_str()]))
 }
 
+/// Begins to heal what is known to wait for it; answers at once.
+#[must_use]
+pub fn heal(tools: &Tools, name: &VolumeName) -> Cmd {
+    gluster(tools, &["volume", "heal", name.as_str()])
+}
+
 /// Lists the pool: succeeds only where glusterd runs.
 #[must_use]
 pub fn pool_list(tools: &Tools) -> Cmd {

@@ -1,5 +1,5 @@
 //! Stuck operations are tried again on demand.
-use super::{Operation, Operations, Plan, Planning, journal::Record};
+use super::{Operation, Operations, Plan, Planning, drivers::Hold, journal::Record};
 use crate::{
     api::operation::CleanUpRequest,
     domain::OperationId,
@@ -9,6 +9,8 @@ use crate::{
 };
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// `POST /operations/pending/cleanup`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,8 @@ pub struct CleanUp {
 
 /// Nobody names more at once (api.md 13).
 const MOST: usize = 32;
+/// Enough to let go of an operation after its last record is written.
+const MOMENT: Duration = Duration::from_secs(1);
 
 impl CleanUp {
     /// Everything that is stuck is to be tried again.
@@ -66,7 +70,7 @@ impl Operations {
         let wanted =
             |id: &OperationId| request.which.as_ref().is_none_or(|which| which.contains(id));
         let tries = stuck.into_iter().filter(wanted).map(|id| async move {
-            match self.take_up(id).await {
+            match self.take_up_stuck(id).await {
                 Ok(Some(hold)) => self.bring_to_rest(hold).await,
                 Ok(None) => {}
                 Err(error) => tracing::error!(operation = %id, %error, "not cleaned up"),
@@ -74,6 +78,17 @@ impl Operations {
         });
         join_all(tries).await;
         Ok(())
+    }
+
+    /// Whoever wrote that the operation is stuck has it for one moment more.
+    async fn take_up_stuck(&self, id: OperationId) -> Result<Option<Hold>> {
+        match self.take_up(id).await? {
+            None => {
+                let _ = timeout(MOMENT, self.runner.drivers.gone(id)).await;
+                self.take_up(id).await
+            }
+            taken => Ok(taken),
+        }
     }
 }
 

@@ -120,7 +120,7 @@ impl Runner {
     /// Steps of one stage, side by side. All of them are waited for, also when one fails: nobody
     /// could say how far the others got.
     async fn run(&self, hold: &mut Hold, record: &Record, steps: &[usize]) -> Result<()> {
-        if !self.begin(record, steps).await? {
+        if !self.begin(record, steps).await? || !self.kept().await {
             return Ok(());
         }
         let nodes = self.nodes_of(record).await?;
@@ -251,6 +251,9 @@ impl Runner {
     }
 
     async fn undo(&self, record: &Record, steps: &[usize]) -> Result<()> {
+        if !self.kept().await {
+            return Ok(());
+        }
         let nodes = self.nodes_of(record).await?;
         let mut work = JoinSet::new();
         for &seq in steps {
@@ -401,6 +404,15 @@ impl Runner {
         }
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Waits until whoever took over now would know what is about to be done on nodes. False when
+    /// the server ends meanwhile.
+    async fn kept(&self) -> bool {
+        tokio::select! {
+            () = self.store.until_kept() => true,
+            () = self.ending.cancelled() => false,
+        }
     }
 
     /// The nodes as steps of this operation see them.

@@ -13,6 +13,7 @@ pub mod debris;
 pub mod copy;
 pub mod devices;
 pub mod draft;
+mod elsewhere;
 pub mod nodes;
 mod open;
 pub mod operations;
@@ -28,6 +29,7 @@ pub mod volumes;
 
 use crate::error::{Error, Result};
 use async_trait::async_trait;
+use elsewhere::Elsewhere;
 use open::Guard;
 pub use open::{Lock, OpenError};
 pub use sqlite::advice;
@@ -58,6 +60,7 @@ pub struct Store {
     epoch: u64,
     /// How many transactions were committed.
     commits: watch::Sender<u64>,
+    elsewhere: Elsewhere,
     _guard: Arc<Guard>,
 }
 
@@ -69,6 +72,7 @@ pub struct WriteTx {
     tx: Transaction<'static, Sqlite>,
     witness: Option<Arc<dyn Witness>>,
     commits: watch::Sender<u64>,
+    elsewhere: Elsewhere,
 }
 
 impl Store {
@@ -110,10 +114,11 @@ impl Store {
             }
             begun => begun?,
         };
-        Ok(WriteTx { tx, witness: self.witness.clone(), commits: self.commits.clone() })
+        let (commits, elsewhere) = (self.commits.clone(), self.elsewhere.clone());
+        Ok(WriteTx { tx, witness: self.witness.clone(), commits, elsewhere })
     }
-    /// The number of transactions that this process has committed: changes when something was
-    /// written. Whoever does not look keeps nobody waiting.
+    /// The number of transactions that this process has committed, or tried to: changes when
+    /// something was written. Whoever does not look keeps nobody waiting.
     #[must_use]
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.commits.subscribe()
@@ -134,8 +139,9 @@ impl WriteTx {
         if let Some(witness) = &self.witness {
             witness.before_commit().await;
         }
+        let committing = self.elsewhere.commit(&self.commits);
         self.tx.commit().await?;
-        self.commits.send_modify(|number| *number += 1);
+        drop(committing);
         if let Some(witness) = &self.witness {
             witness.after_commit().await;
         }

@@ -150,7 +150,16 @@ impl Store {
         let read = many.connect_with(options.read_only(true)).await.map_err(failed)?;
         let barred = barred.map(Arc::from);
         let commits = watch::Sender::default();
-        Ok(Self { write, read, witness, barred, epoch, commits, _guard: guard })
+        Ok(Self {
+            write,
+            read,
+            witness,
+            barred,
+            epoch,
+            commits,
+            elsewhere: super::elsewhere::Elsewhere::default(),
+            _guard: guard,
+        })
     }
 }
 

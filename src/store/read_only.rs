@@ -62,7 +62,16 @@ impl Store {
         let barred = Some(damage.unwrap_or_else(|| why.to_owned()).into());
         let guard = Arc::new(Guard::Copy { _folder: folder, _held: held });
         let (write, commits) = (read.clone(), tokio::sync::watch::Sender::default());
-        Ok(Self { write, read, witness: None, barred, epoch: 0, commits, _guard: guard })
+        Ok(Self {
+            write,
+            read,
+            witness: None,
+            barred,
+            epoch: 0,
+            commits,
+            elsewhere: super::elsewhere::Elsewhere::default(),
+            _guard: guard,
+        })
     }
 }
 

@@ -1,5 +1,5 @@
-//! An API server of Kubernetes that knows Secrets and nothing else: versions, conflicts and limits
-//! as the real one has them, and troubles on demand.
+//! An API server of Kubernetes that knows Secrets and Leases, and nothing else: versions, conflicts
+//! and limits as the real one has them, and troubles on demand.
 use axum::{
     Json, Router,
     body::Bytes,
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -38,6 +39,8 @@ struct World {
     secrets: BTreeMap<String, Value>,
     version: u64,
     trouble: Trouble,
+    /// A change of a Secret takes so long.
+    slow: Duration,
     /// Changes that were made, and the requests that were heard.
     writes: usize,
     requests: usize,
@@ -57,9 +60,12 @@ impl FakeKube {
         let world = Shared::default();
         let one = "/api/v1/namespaces/storage/secrets/{name}";
         let all = "/api/v1/namespaces/storage/secrets";
+        let leases = "/apis/coordination.k8s.io/v1/namespaces/storage/leases";
         let app = Router::new()
             .route(all, post(create))
             .route(one, get(read).put(replace).delete(remove))
+            .route(leases, post(create_lease))
+            .route(&format!("{leases}/{{name}}"), get(read_lease).put(replace_lease))
             .layer(DefaultBodyLimit::max(3 << 20))
             .with_state(world.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -88,6 +94,10 @@ impl FakeKube {
         let mut world = self.world.lock().unwrap();
         world.writes = 0;
         world.trouble = trouble;
+    }
+    /// From now on a change of a Secret takes so long.
+    pub fn slow(&self, pause: Duration) {
+        self.world.lock().unwrap().slow = pause;
     }
     pub fn writes(&self) -> usize {
         self.world.lock().unwrap().writes
@@ -120,6 +130,13 @@ impl FakeKube {
             Some(bytes) => secret["data"][key] = BASE64_STANDARD.encode(bytes).into(),
             None => drop(secret["data"].as_object_mut().and_then(|data| data.remove(key))),
         }
+    }
+    /// Who holds the Lease of this name; empty when nobody does.
+    pub fn holder(&self, name: &str) -> String {
+        let world = self.world.lock().unwrap();
+        let lease = world.secrets.get(&lease(name));
+        let holder = lease.and_then(|lease| lease["spec"]["holderIdentity"].as_str());
+        holder.unwrap_or_default().to_owned()
     }
     pub fn remove(&self, name: &str) {
         self.world.lock().unwrap().secrets.remove(name).unwrap();
@@ -173,6 +190,20 @@ fn too_large(secret: &Value) -> Option<Response> {
     (size > 1 << 20).then(|| status(422, "Invalid", "data: Too long: must have at most 1048576"))
 }
 
+/// Leases are kept among the Secrets, under names that no Secret can have.
+fn lease(name: &str) -> String {
+    format!("lease/{name}")
+}
+async fn create_lease(state: State<Shared>, body: Bytes) -> Response {
+    create_as(state, lease, &body).await
+}
+async fn read_lease(state: State<Shared>, Path(name): Path<String>) -> Response {
+    read(state, Path(lease(&name))).await
+}
+async fn replace_lease(state: State<Shared>, Path(name): Path<String>, body: Bytes) -> Response {
+    replace(state, Path(lease(&name)), body).await
+}
+
 async fn read(State(world): State<Shared>, Path(name): Path<String>) -> Response {
     if let Some(trouble) = before(&world, false).await {
         return trouble;
@@ -181,16 +212,23 @@ async fn read(State(world): State<Shared>, Path(name): Path<String>) -> Response
     world.secrets.get(&name).map_or_else(|| not_found(&name), |s| Json(s.clone()).into_response())
 }
 
-async fn create(State(world): State<Shared>, body: Bytes) -> Response {
+async fn create(state: State<Shared>, body: Bytes) -> Response {
+    create_as(state, str::to_owned, &body).await
+}
+async fn create_as(
+    State(world): State<Shared>,
+    kept_as: impl Fn(&str) -> String,
+    body: &Bytes,
+) -> Response {
     if let Some(trouble) = before(&world, true).await {
         return trouble;
     }
-    let mut secret: Value = serde_json::from_slice(&body).unwrap();
+    let mut secret: Value = serde_json::from_slice(body).unwrap();
     if let Some(refusal) = too_large(&secret) {
         return refusal;
     }
     let mut world = world.lock().unwrap();
-    let name = secret["metadata"]["name"].as_str().unwrap().to_owned();
+    let name = kept_as(secret["metadata"]["name"].as_str().unwrap());
     if world.secrets.contains_key(&name) {
         return status(409, "AlreadyExists", &format!("secrets \"{name}\" already exists"));
     }
@@ -203,6 +241,10 @@ async fn create(State(world): State<Shared>, body: Bytes) -> Response {
 async fn replace(State(world): State<Shared>, Path(name): Path<String>, body: Bytes) -> Response {
     if let Some(trouble) = before(&world, true).await {
         return trouble;
+    }
+    let slow = world.lock().unwrap().slow;
+    if !slow.is_zero() && !name.starts_with("lease/") {
+        tokio::time::sleep(slow).await;
     }
     let mut secret: Value = serde_json::from_slice(&body).unwrap();
     if let Some(refusal) = too_large(&secret) {

@@ -173,5 +173,5 @@ pub async fn build(folder: &Path, remote: Arc<dyn Remote>, start: Start) -> App 
     let operations = Operations::new(store.clone(), nodes, start.settings);
     let logging = Logging::new(Level::Error, |_| Ok(()));
     let (gate, backup) = (Gate::default(), backup::Status::default());
-    App::new(Parts { store, operations, gate, backup, logging, keys: start.keys })
+    App::new(Parts { store, operations, gate, elected: false, backup, logging, keys: start.keys })
 }

@@ -18,4 +18,4 @@ mod retries;
 mod scenario;
 mod shutdown;
 mod site;
-mod world;
+pub mod world;

@@ -43,6 +43,11 @@ fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
         ["volume", "replace-brick", name, old, new, "commit", "force"] => {
             moves::replace_brick(world, name, old, new)
         }
+        ["volume", "heal", name] => match find(world, name) {
+            Some(volume) if volume.started => Ok("Launching heal operation".into()),
+            Some(_) => Err(format!("Volume {name} is not started.")),
+            None => Err(format!("Volume {name} does not exist")),
+        },
         ["volume", "heal", name, "info"] if xml => Ok(moves::heal_info(world, name)),
         ["volume", "rebalance", name, "start"] => match find(world, name) {
             Some(_) => Ok("volume rebalance: success".into()),

@@ -70,6 +70,9 @@ impl Effect for ReplaceBrick {
                     error => started(error),
                 });
             }
+            if let Some(check) = &self.check {
+                check.until_noticed(nodes).await.map_err(started)?;
+            }
             let replace = gluster::replace_brick(nodes.tools(), &self.name, &self.old, &self.new);
             let Err(error) = self.pool.change(nodes, &self.script(vec![replace])).await else {
                 return Ok(Output::Nothing);
