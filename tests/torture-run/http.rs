@@ -92,6 +92,10 @@ impl Client {
         let response = request.send().await.map_err(silence)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.text().await.map_err(silence)?;
+        // As good as nobody: it has not begun to work.
+        if status == 503 && body.starts_with("This server stands by") {
+            return Err(Silence::NotSent);
+        }
         Ok(Answer { status, headers, body })
     }
     pub async fn get(&self, path: &str) -> Result<Answer, Silence> {

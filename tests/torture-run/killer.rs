@@ -13,6 +13,8 @@ pub struct Killer {
     pub nodes: Arc<Nodes>,
     pub dice: Dice,
     pub server: Server,
+    /// The disk of the database does not always outlive the server.
+    pub disk_lost: bool,
 }
 
 impl Killer {
@@ -25,6 +27,10 @@ impl Killer {
             if let Err(why) = self.end().await {
                 self.run.report.finding(why);
                 break;
+            }
+            if self.disk_lost && self.dice.percent(50) {
+                self.run.report.count("server ended", "and its disk was lost");
+                self.server.lose_disk();
             }
             self.server.start_again();
             self.run.server_started();

@@ -24,6 +24,9 @@ mod report;
 mod run;
 mod server;
 mod topology;
+#[expect(dead_code, reason = "other tests make more trouble")]
+#[path = "../harness/kube.rs"]
+mod kube;
 #[path = "../operations/rest.rs"]
 mod rest;
 #[expect(dead_code, reason = "the newest operation is a question of other tests")]
@@ -72,6 +75,9 @@ struct Options {
     /// Clients at once.
     #[arg(long, value_name = "C", default_value_t = 20)]
     clients: usize,
+    /// Keep backups as for several servers, and delete the database at every other end of the server.
+    #[arg(long)]
+    disk_lost: bool,
 }
 
 fn main() -> ExitCode {
@@ -108,7 +114,8 @@ fn ended(report: &Report, seed: u64, folder: TempDir) -> ExitCode {
 
 async fn torture(options: &Options, seed: u64, folder: &Path, report: &Arc<Report>) {
     let nodes = Arc::new(Nodes::start(folder, seed, report.clone()));
-    let mut server = Server::start(folder);
+    let kube = if options.disk_lost { Some(kube::FakeKube::start().await) } else { None };
+    let mut server = Server::start(folder, kube.as_ref().map(kube::FakeKube::kubeconfig));
     server.answers().await.unwrap();
     let topology = Topology::load(&server.client()).await;
     let run = Arc::new(Run::new(report.clone(), server.client(), topology));
@@ -119,8 +126,13 @@ async fn torture(options: &Options, seed: u64, folder: &Path, report: &Arc<Repor
     for phase in 1..=CHECKPOINTS {
         let dice = |name: &str| Dice::new(seed ^ u64::from(phase), name);
         let stop = CancellationToken::new();
-        let killer =
-            Killer { run: run.clone(), nodes: nodes.clone(), dice: dice("killer"), server };
+        let killer = Killer {
+            run: run.clone(),
+            nodes: nodes.clone(),
+            dice: dice("killer"),
+            server,
+            disk_lost: options.disk_lost,
+        };
         let killing = tokio::spawn(killer.work(stop.clone()));
         let operating = tokio::spawn(operator.work(stop.clone()));
         let working: JoinSet<Client> =

@@ -22,17 +22,20 @@ const PORTS: std::ops::Range<u16> = 18_000..32_000;
 pub struct Server {
     folder: PathBuf,
     address: SocketAddr,
+    /// Leads to where its backups go, if it makes any.
+    kubeconfig: Option<PathBuf>,
     process: Child,
     pub started: Instant,
 }
 
 impl Server {
-    /// Starts it on a new database in this folder.
-    pub fn start(folder: &Path) -> Self {
+    /// Starts it on a new database in this folder; with backups that nothing is ahead of, if there
+    /// is a place for them.
+    pub fn start(folder: &Path, kubeconfig: Option<PathBuf>) -> Self {
         let address = free_address();
         std::fs::write(folder.join("heketi.json"), configuration(folder)).unwrap();
-        let process = spawn(folder, address);
-        Self { folder: folder.into(), address, process, started: Instant::now() }
+        let process = spawn(folder, address, kubeconfig.as_deref());
+        Self { folder: folder.into(), address, kubeconfig, process, started: Instant::now() }
     }
     pub fn client(&self) -> Client {
         Client::new(self.address)
@@ -60,9 +63,18 @@ impl Server {
     pub fn died(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().unwrap()
     }
+    /// Its disk is gone while it does not run.
+    pub fn lose_disk(&self) {
+        for file in std::fs::read_dir(&self.folder).unwrap() {
+            let file = file.unwrap();
+            if file.file_name().to_string_lossy().starts_with("brickyard.") {
+                std::fs::remove_file(file.path()).unwrap();
+            }
+        }
+    }
     /// Starts it again on the same database.
     pub fn start_again(&mut self) {
-        self.process = spawn(&self.folder, self.address);
+        self.process = spawn(&self.folder, self.address, self.kubeconfig.as_deref());
         self.started = Instant::now();
     }
     /// Waits until it answers.
@@ -72,7 +84,7 @@ impl Server {
             if let Some(status) = self.died() {
                 return Err(format!("the server did not start: {status}"));
             }
-            if client.get("/hello").await.is_ok_and(|answer| answer.status == 200) {
+            if client.get("/ready").await.is_ok_and(|answer| answer.status == 200) {
                 return Ok(self.started.elapsed());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -116,9 +128,10 @@ pub fn log(folder: &Path) -> PathBuf {
     folder.join("server.log")
 }
 
-fn spawn(folder: &Path, address: SocketAddr) -> Child {
+fn spawn(folder: &Path, address: SocketAddr, kubeconfig: Option<&Path>) -> Child {
     let log = File::options().create(true).append(true).open(log(folder)).unwrap();
-    Command::new(BINARY)
+    let mut command = Command::new(BINARY);
+    command
         .args(["serve", "--listen", &address.to_string(), "--config"])
         .arg(folder.join("heketi.json"))
         .arg("--database")
@@ -130,7 +143,13 @@ fn spawn(folder: &Path, address: SocketAddr) -> Child {
         .env("RUST_BACKTRACE", "1")
         .stdout(log.try_clone().unwrap())
         .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+        .kill_on_drop(true);
+    if let Some(kubeconfig) = kubeconfig {
+        command
+            .env("KUBECONFIG", kubeconfig)
+            .env("HEKETI_BACKUP_DB_TO_KUBE_SECRET", "true")
+            .env("BRICKYARD_LEASE", "brickyard")
+            .env("BRICKYARD_LEASE_SECONDS", "2");
+    }
+    command.spawn().unwrap()
 }
