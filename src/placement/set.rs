@@ -72,8 +72,7 @@ pub(super) fn beside(
             *draft.zones.entry(device.zone).or_default() += 1;
         }
     }
-    let (places, refusals) = draft.candidates(request, &room, part, brick);
-    places.into_iter().next().map(|place| place.brick).ok_or(refusals)
+    draft.best(request, &room, part, brick).map(|place| place.brick)
 }
 
 fn with_arbiter(
@@ -83,7 +82,7 @@ fn with_arbiter(
     small: Kib,
     count: usize,
 ) -> Result<Draft, Refusals> {
-    let (places, mut refusals) = Draft::default().candidates(request, room, Part::Arbiter, small);
+    let (places, mut refusals) = Draft::default().ranked(request, room, Part::Arbiter, small);
     for place in places {
         let mut draft = Draft::default();
         draft.add(place);
@@ -128,17 +127,29 @@ impl Draft {
         count: usize,
     ) -> Result<Self, Refusals> {
         while self.bricks.len() < count {
-            let (places, refusals) = self.candidates(request, room, part, brick);
-            let Some(best) = places.into_iter().next() else {
-                return Err(refusals);
-            };
+            let best = self.best(request, room, part, brick)?;
             self.add(best);
         }
         Ok(self)
     }
 
+    /// The best device for the brick, or why none may take it. One pass over all of them, since
+    /// there may be very many.
+    fn best<'a>(
+        &self,
+        request: &Request,
+        room: &Room<'a>,
+        part: Part,
+        brick: Kib,
+    ) -> Result<Place<'a>, Refusals> {
+        let mut refusals = Refusals::default();
+        let places = self.candidates(request, room, part, brick, &mut refusals);
+        let best = places.min_by_key(|place| self.rank(request, room, part, place.device));
+        best.ok_or(refusals)
+    }
+
     /// Every device that may take the brick, the best first, and why the others may not.
-    fn candidates<'a>(
+    fn ranked<'a>(
         &self,
         request: &Request,
         room: &Room<'a>,
@@ -146,20 +157,32 @@ impl Draft {
         brick: Kib,
     ) -> (Vec<Place<'a>>, Refusals) {
         let mut refusals = Refusals::default();
-        let mut places = vec![];
-        for device in room.devices {
+        let places = self.candidates(request, room, part, brick, &mut refusals);
+        let mut places: Vec<_> = places.collect();
+        places.sort_by_cached_key(|place| self.rank(request, room, part, place.device));
+        (places, refusals)
+    }
+
+    /// Every device that may take the brick; why others may not is counted on the way.
+    fn candidates<'a>(
+        &self,
+        request: &Request,
+        room: &Room<'a>,
+        part: Part,
+        brick: Kib,
+        refusals: &mut Refusals,
+    ) -> impl Iterator<Item = Place<'a>> {
+        room.devices.iter().filter_map(move |device| {
             let size = size::of_brick(brick, request.snapshot_factor, device.extent);
             let refused = rule::refuse(device, request, part, room.free(device), size.total())
                 .or_else(|| self.refuse(request, device));
             if let Some(reason) = refused {
                 refusals.add(reason);
-                continue;
+                return None;
             }
             let brick = PlacedBrick { device: device.id, node: device.node, part, size };
-            places.push(Place { device, brick });
-        }
-        places.sort_by_cached_key(|place| self.rank(request, room, part, place.device));
-        (places, refusals)
+            Some(Place { device, brick })
+        })
     }
 
     fn refuse(&self, request: &Request, device: &DeviceView) -> Option<Reason> {

@@ -8,6 +8,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::print_stderr,
     unreachable_pub,
     reason = "a tool for people: what cannot be measured ends it"
 )]

@@ -38,7 +38,9 @@ impl Table {
     pub fn new() -> Self {
         Self(vec![])
     }
+    /// Adds a figure, and says it at once: all of them take minutes.
     pub fn row(&mut self, what: &str, value: f64, unit: Unit, target: Option<f64>) {
+        eprintln!("{what}: {value:.2} {}", unit.text());
         self.0.push(Row { what: what.into(), value, unit, target });
     }
     /// Median and 99th percentile, each with its target.
