@@ -109,6 +109,22 @@ async fn over_ssh(kubernetes: &Kubernetes) {
     kubernetes.kubectl(&["delete", "secret", "heketi-db-backup"]);
 }
 
+/// The same server, whose database lies on a volume of its own making.
+async fn on_gluster(kubernetes: &Kubernetes) {
+    kubernetes.kubectl(&["apply", "-k", "k8s/overlays/ssh-database-on-gluster"]);
+    let deployment = kubernetes.get(DEPLOYMENT).await.unwrap();
+    let pod = &deployment["spec"]["template"]["spec"];
+    let volumes = list(&pod["volumes"]);
+    let db = volumes.iter().find(|volume| volume["name"] == "db").unwrap();
+    let gluster = json!({"endpoints": "heketi-storage-endpoints", "path": "heketidbstorage"});
+    assert_eq!(*db, json!({"name": "db", "glusterfs": gluster}));
+    assert_eq!((&pod["securityContext"]["runAsUser"], volumes.len()), (&json!(0), 4));
+    // And back again.
+    kubernetes.kubectl(&["apply", "-k", "k8s/overlays/ssh"]);
+    fits_together(kubernetes).await;
+    kubernetes.kubectl(&["delete", OVERLAID, "--all"]);
+}
+
 async fn in_pods(kubernetes: &Kubernetes) {
     kubernetes.kubectl(&["apply", "-k", "k8s/overlays/kubeexec"]);
     fits_together(kubernetes).await;
@@ -292,6 +308,7 @@ async fn they_are_taken_and_the_server_lives_by_them() {
     secrets(&kubernetes);
     adapted(&kubernetes);
     over_ssh(&kubernetes).await;
+    on_gluster(&kubernetes).await;
     in_pods(&kubernetes).await;
     topology(&kubernetes).await;
     additions(&kubernetes).await;
