@@ -87,7 +87,19 @@ async fn rights(kubernetes: &Kubernetes, pods: bool) {
 
 /// The server as it is deployed, with the token of its own service account.
 async fn over_ssh(kubernetes: &Kubernetes) {
+    // Over what there was before.
+    kubernetes.kubectl(&["apply", "-f", "tests/data/kube/brickyard-before-overlays.yaml"]);
+    let container = async || {
+        let deployment = kubernetes.get(DEPLOYMENT).await.unwrap();
+        deployment["spec"]["template"]["spec"]["containers"][0].clone()
+    };
+    assert_eq!(container().await["args"], json!(["serve"]));
     kubernetes.kubectl(&["apply", "-k", "k8s/overlays/ssh"]);
+    // Through the start script, which keeps archives and adopts a database of Heketi.
+    let container = container().await;
+    assert!(container["args"].is_null(), "{container}");
+    let names = list(&container["env"]).into_iter().map(|variable| variable["name"].clone());
+    assert!(!names.into_iter().any(|name| name == "BRICKYARD_DATABASE"), "{container}");
     fits_together(kubernetes).await;
     rights(kubernetes, false).await;
     assert_eq!(ports_out(kubernetes).await, [22, 53, 443, 6443]);
