@@ -29,6 +29,10 @@ python-client:
 kube *FOLDER:
     tests/kube/run {{FOLDER}}
 
+# The image, built around the program of this folder and started (root on Debian)
+image:
+    tests/image/run
+
 # Kills the server again and again while simulated nodes misbehave
 torture *ARGUMENTS:
     tests/torture {{ARGUMENTS}}

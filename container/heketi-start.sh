@@ -112,7 +112,10 @@ $(heketi-cli cluster list 2>&1 >/dev/null | tail -n 1)"
         sleep 0.5
     done
     if kill -0 "$server" 2>/dev/null; then
-        if heketi-cli topology load --json="$HEKETI_TOPOLOGY_FILE"; then
+        # A database that came back from its backup knows more than the first topology, also of what was removed.
+        if heketi-cli cluster list | grep -q '^Id:'; then
+            say "the server knows clusters already, from a backup: $HEKETI_TOPOLOGY_FILE is not loaded"
+        elif heketi-cli topology load --json="$HEKETI_TOPOLOGY_FILE"; then
             say "the topology of $HEKETI_TOPOLOGY_FILE was loaded"
         else
             say "$HEKETI_TOPOLOGY_FILE was not loaded wholly: see above; the server goes on, and heketi-cli topology load \
@@ -137,8 +140,12 @@ if [ "${HEKETI_TRY_UPDATE_DB_VOL:-no}" = yes ] && on_gluster; then
     heketi offline update-dbvol "$@" ||
         say "the options of the database's volume are as they were"
 fi
-if [ -n "${HEKETI_TOPOLOGY_FILE:-}" ] && ! is_there; then
-    serve_with_topology
-else
+topology=${HEKETI_TOPOLOGY_FILE:-}
+if [ -z "$topology" ] || is_there; then
     serve
+elif [ ! -e "$topology" ]; then
+    say "$topology is not there: the server begins without a topology, which heketi-cli topology load gives it"
+    serve
+else
+    serve_with_topology
 fi

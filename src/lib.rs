@@ -24,6 +24,7 @@ pub mod backup;
 pub mod config;
 pub mod demo;
 pub mod election;
+pub mod health;
 pub mod kube;
 pub mod monitor;
 pub mod scrape;

@@ -17,6 +17,7 @@ mod examples;
 mod harness;
 mod kubeexec;
 mod leaders;
+mod manifests;
 mod migrations;
 mod monitor;
 mod offline;

@@ -3,7 +3,7 @@ use anyhow::Result;
 use brickyard::{
     cli,
     config::{Config, Overrides},
-    demo,
+    demo, health,
     offline::{self, Adopt, DbCommand, OfflineCommand},
     serve,
     telemetry::{self, LogFormat},
@@ -38,6 +38,8 @@ enum Command {
     Offline(OfflineCommand),
     /// Run a server on simulated storage nodes, with a topology loaded: to try things out.
     Demo(demo::Options),
+    /// Ask the server of this machine whether it answers: exit status 0 if it does, 1 if not.
+    Health(health::Options),
     /// The command line of Heketi; the same as calling this program by the name heketi-cli.
     #[command(disable_help_flag = true)]
     Cli {
@@ -123,6 +125,7 @@ fn main() -> ExitCode {
             Command::Db(command) => ended(db(command)),
             Command::Offline(command) => ended(work_offline(command)),
             Command::Demo(options) => ended(demo::run(options)),
+            Command::Health(options) => ended(ask(options)),
             Command::Cli { arguments } => {
                 cli::main([OsString::from("brickyard cli")].into_iter().chain(arguments))
             }
@@ -146,6 +149,11 @@ fn run(options: Serve) -> Result<()> {
     let config = Config::load(&overrides, |name| std::env::var(name).ok())?;
     let logging = telemetry::start(&config.log_level, options.log_format);
     runtime()?.block_on(serve::run(config, logging, options.listen))
+}
+
+fn ask(options: health::Options) -> Result<()> {
+    let variable = |name: &str| std::env::var(name).ok();
+    runtime()?.block_on(health::run(options, variable))
 }
 
 fn db(command: DbCommand) -> Result<()> {

@@ -146,6 +146,18 @@ impl Config {
         Self::of(&file, &Environment::new(&variable), overrides)
     }
 
+    /// The port, and whether TLS is spoken there: all that somebody needs who asks the server.
+    ///
+    /// # Errors
+    /// [`ConfigError`] of the file or the port; whatever else is wrong is for the server to tell.
+    pub fn listening(
+        overrides: &Overrides,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<(u16, bool), ConfigError> {
+        let file = overrides.config.as_deref().map_or(Ok(File::default()), File::read)?;
+        Ok((port(&file, &Environment::new(&variable))?, file.enable_tls))
+    }
+
     fn of(file: &File, env: &Environment<'_>, overrides: &Overrides) -> Result<Self, ConfigError> {
         let mut ignored = ignored(file, env);
         ignored.extend(nodes::unread(file, env, overrides));

@@ -76,7 +76,13 @@ impl Ssh {
     /// # Errors
     /// The key cannot be read, or there is no room for control sockets.
     pub fn new(settings: Settings) -> io::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("brickyard-").tempdir()?;
+        let temporary = std::env::temp_dir();
+        let directory = tempfile::Builder::new().prefix("brickyard-").tempdir_in(&temporary);
+        let directory = directory.map_err(|e| {
+            let advice = "control sockets of ssh need a folder that can be written: set TMPDIR to \
+                 one, or mount one there";
+            io::Error::new(e.kind(), format!("{}: {e}; {advice}", temporary.display()))
+        })?;
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700))?;
         let ssh = Self { settings, hosts: Mutex::default(), directory };
         ssh.copy_key()?;

@@ -3,7 +3,10 @@ use super::{Store, Witness, sqlite};
 use sqlx::{
     ConnectOptions, SqlitePool,
     migrate::MigrateError,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions,
+        SqliteSynchronous,
+    },
 };
 use std::{
     fs::File,
@@ -121,7 +124,11 @@ impl Store {
         let guard = Arc::new(Guard::Lock { _held: lock });
         private(path).map_err(|why| OpenError::Io { path: path.into(), why })?;
         let failed = |why| OpenError::Sqlite { path: path.into(), why };
-        let options = options(path).journal_mode(journal_mode(path)).create_if_missing(true);
+        let mode = journal_mode(path);
+        if mode == SqliteJournalMode::Delete && has_log(path) {
+            without_log(path).await.map_err(failed)?;
+        }
+        let options = options(path).journal_mode(mode).create_if_missing(true);
         let one = SqlitePoolOptions::new().max_connections(1).acquire_slow_threshold(SLOW);
         let write = match one.connect_with(options.clone()).await {
             Ok(write) => write,
@@ -171,8 +178,9 @@ fn unwritable(path: &Path, why: &dyn std::fmt::Display) -> String {
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        // An intent that a power cut can lose is no intent.
-        .synchronous(SqliteSynchronous::Full)
+        // An intent that a power cut can lose is no intent: with a journal that is deleted, FULL does
+        // not put on disk that it is gone, and the commit would be taken back. With WAL it is the same.
+        .synchronous(SqliteSynchronous::Extra)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(30))
         // Failures are reported where they are handled; statements would only be noise.
@@ -289,7 +297,37 @@ fn lock(database: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// Whether the file was left with a write-ahead log, by its header (bytes 18 and 19 of SQLite's file
+/// format): a database of a local disk, or a backup of one, that was put onto another file system.
+fn has_log(database: &Path) -> bool {
+    use std::io::Read;
+    let mut header = [0; 20];
+    let read = File::open(database).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[18] == 2
+}
+
+/// Brings back what the log has, and does without it from now on. A connection that has the database
+/// to itself needs no shared memory for that.
+async fn without_log(database: &Path) -> Result<(), sqlx::Error> {
+    let alone = options(database).locking_mode(SqliteLockingMode::Exclusive);
+    let connection = alone.journal_mode(SqliteJournalMode::Delete).connect().await;
+    match connection {
+        // Damage and lack of rights are judged, and told, by whoever opens it next.
+        Err(error)
+            if sqlite::code(&error)
+                .is_some_and(|code| code == sqlite::CORRUPT || sqlite::is_about_writing(code)) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error),
+        Ok(connection) => sqlx::Connection::close(connection).await,
+    }
+}
+
 fn journal_mode(database: &Path) -> SqliteJournalMode {
+    // The journal lies beside the file itself, by whichever link it is called.
+    let itself = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+    let database = itself.as_path();
     let folder = database.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let kind = rustix::fs::statfs(folder).ok().and_then(|s| u64::try_from(s.f_type).ok());
     let mode = journal_mode_on(kind.unwrap_or_default());
@@ -411,7 +449,31 @@ mod tests {
         // The connection that took its place is as careful as the first.
         let durable: i64 =
             sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.write).await.unwrap();
-        assert_eq!(durable, 2);
+        assert_eq!(durable, 3);
+    }
+
+    /// The backup of a server on a local disk, or its database, put onto a gluster volume.
+    #[tokio::test]
+    async fn a_log_is_brought_back_without_shared_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("brickyard.db"), folder.path().join("copy.db"));
+        let store = Store::open(&path).await.unwrap();
+        add_cluster(&store).await.unwrap();
+        // As a machine leaves it that loses its power: what was committed is in the log alone.
+        for end in ["", "-wal"] {
+            let from = folder.path().join(format!("brickyard.db{end}"));
+            std::fs::copy(from, folder.path().join(format!("copy.db{end}"))).unwrap();
+        }
+        store.close().await;
+        assert!(has_log(&copy));
+        // Where shared memory would be lies something that is no file.
+        std::fs::create_dir(folder.path().join("copy.db-shm")).unwrap();
+        without_log(&copy).await.unwrap();
+        assert!(!has_log(&copy) && !folder.path().join("copy.db-wal").exists());
+        std::fs::remove_dir(folder.path().join("copy.db-shm")).unwrap();
+        let store = Store::open(&copy).await.unwrap();
+        assert_eq!(clusters(&store).await, 1);
+        store.close().await;
     }
 
     #[tokio::test]

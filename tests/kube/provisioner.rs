@@ -437,5 +437,5 @@ async fn follow(plane: &ControlPlane, assets: &Path) {
     println!("provisioner:   {commands} commands");
     assert_eq!(server.volumes().await, BTreeMap::new());
     // Its claim for a database waits for a class of the cluster.
-    desk.run("kubectl delete -f k8s/brickyard.yaml", [ADMIN_KEY, USER_KEY]).await;
+    desk.run("kubectl delete -k k8s/overlays/ssh", [ADMIN_KEY, USER_KEY]).await;
 }

@@ -114,6 +114,20 @@ fn a_topology_is_loaded_the_first_time_only() {
     run(false);
 }
 
+/// As where a ConfigMap may be mounted, and is not.
+#[test]
+fn a_topology_that_is_not_there_is_passed_over() {
+    let folder = folder();
+    let port = free_port();
+    let mut command = container(folder.path(), port);
+    command.env("HEKETI_TOPOLOGY_FILE", folder.path().join("topology.json"));
+    let mut server = start(command, port);
+    let log = server.log_until("serving");
+    assert!(log.contains("topology.json is not there"), "{log}");
+    let log = server.end();
+    assert!(!log.contains("topology"), "{log}");
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_is_told() {
     let folder = folder();

@@ -1,6 +1,7 @@
 //! The real binary as a process: how it starts, how it refuses to, how it ends.
 mod adopt;
 mod container;
+mod health;
 mod logging;
 mod tls;
 

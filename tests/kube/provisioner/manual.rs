@@ -30,7 +30,7 @@ pub struct Desk {
 impl Desk {
     pub fn new(server: &Server, name: &str, assets: &Path, kubeconfig: PathBuf) -> Self {
         let folder = server.folder().join(name);
-        for part in ["bin", "k8s", ".ssh"] {
+        for part in ["bin", ".ssh"] {
             fs::create_dir_all(folder.join(part)).unwrap();
         }
         symlink(BINARY, folder.join("bin/brickyard")).unwrap();
@@ -38,12 +38,7 @@ impl Desk {
         fs::write(folder.join(".ssh/id_rsa"), "a key").unwrap();
         let topology = Path::new(ROOT).join("topology-examples/three-zones.json");
         fs::copy(topology, folder.join("topology.json")).unwrap();
-        for file in fs::read_dir(Path::new(ROOT).join("k8s")).unwrap().map(|f| f.unwrap().path()) {
-            if file.extension().is_some_and(|e| e == "yaml") {
-                let text = fs::read_to_string(&file).unwrap().replace(SERVERS[0], &server.url());
-                fs::write(folder.join("k8s").join(file.file_name().unwrap()), text).unwrap();
-            }
-        }
+        manifests(&Path::new(ROOT).join("k8s"), &folder.join("k8s"), &server.url());
         Self { folder, assets: assets.into(), kubeconfig, url: server.url() }
     }
     /// Names of the manifests that begin like this.
@@ -90,6 +85,19 @@ impl Desk {
             }
         }
         commands.len()
+    }
+}
+
+/// Copies what is there, with the address of this server in it.
+fn manifests(from: &Path, to: &Path, url: &str) {
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap().map(|file| file.unwrap().path()) {
+        let copy = to.join(file.file_name().unwrap());
+        if file.is_dir() {
+            manifests(&file, &copy, url);
+        } else if file.extension().is_some_and(|e| e == "yaml") {
+            fs::write(copy, fs::read_to_string(&file).unwrap().replace(SERVERS[0], url)).unwrap();
+        }
     }
 }
 

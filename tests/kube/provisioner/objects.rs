@@ -182,7 +182,9 @@ impl Objects {
     async fn failures(&self, claim: &str) -> Vec<String> {
         let about = format!("involvedObject.name={claim},reason=ProvisioningFailed");
         let events = self.events.list(&ListParams::default().fields(&about)).await.unwrap().items;
-        events.into_iter().map(|event| event.message.unwrap_or_default()).collect()
+        let told = events.into_iter().map(|event| event.message.unwrap_or_default());
+        // A controller that has not yet heard of a new class says so, and asks again.
+        told.filter(|told| !told.starts_with("storageclass.storage.k8s.io ")).collect()
     }
 }
 
