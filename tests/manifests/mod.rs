@@ -94,16 +94,18 @@ impl Kubernetes {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
-    /// Whether a service account of the default namespace may do it there.
+    /// Whether a service account of the default namespace may do it there, with a resource such as
+    /// `pods/exec` or `leases.coordination.k8s.io`.
     async fn may(&self, account: &str, verb: &str, resource: &str) -> bool {
         let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+        let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
         let asked = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
             "spec": {
                 "user": format!("system:serviceaccount:default:{account}"),
                 "resourceAttributes": {"namespace": "default", "verb": verb,
-                    "resource": resource, "subresource": part},
+                    "group": group, "resource": resource, "subresource": part},
             },
         });
         let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";

@@ -137,6 +137,46 @@ async fn on_gluster(kubernetes: &Kubernetes) {
     kubernetes.kubectl(&["delete", OVERLAID, "--all"]);
 }
 
+/// Two servers with a disk each: what one has made the other has when the first ends.
+async fn several(kubernetes: &Kubernetes) {
+    kubernetes.run(&["delete", "secret", "heketi-db-backup"]);
+    let built = kubernetes.kubectl(&["kustomize", "k8s/overlays/ssh-several"]);
+    assert!(!built.contains("PersistentVolumeClaim"), "{built}");
+    kubernetes.kubectl(&["apply", "-k", "k8s/overlays/ssh-several"]);
+    rights(kubernetes, false).await;
+    for (verb, may) in [("get", true), ("create", true), ("update", true), ("delete", false)] {
+        let leases = "leases.coordination.k8s.io";
+        assert_eq!(kubernetes.may("brickyard", verb, leases).await, may, "{verb}");
+    }
+    let deployment = kubernetes.get(DEPLOYMENT).await.unwrap();
+    assert_eq!(deployment["spec"]["replicas"], 2);
+    let volumes = list(&deployment["spec"]["template"]["spec"]["volumes"]);
+    let db = volumes.iter().find(|volume| volume["name"] == "db").unwrap();
+    assert_eq!(*db, json!({"name": "db", "emptyDir": {}}));
+
+    let first = Container::of(kubernetes, DEPLOYMENT).await;
+    let second = Container::of(kubernetes, DEPLOYMENT).await;
+    let one = first.start().await;
+    let made = one.done(&["cluster", "create"]);
+    let cluster = made.split("id: ").nth(1).unwrap().trim();
+    let hand_over = async {
+        while !reqwest::get(format!("{}/ready", second.url()))
+            .await
+            .is_ok_and(|a| a.status() == 503)
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        one.end()
+    };
+    // It is ready as soon as it works, and not before.
+    let (two, log) = tokio::join!(second.start(), hand_over);
+    assert!(log.contains("another server may take over now"), "{log}");
+    assert!(two.done(&["cluster", "list"]).contains(cluster));
+    two.end();
+    kubernetes.kubectl(&["delete", OVERLAID, "--all"]);
+    kubernetes.kubectl(&["delete", "secret", "heketi-db-backup"]);
+}
+
 async fn in_pods(kubernetes: &Kubernetes) {
     kubernetes.kubectl(&["apply", "-k", "k8s/overlays/kubeexec"]);
     fits_together(kubernetes).await;
@@ -321,6 +361,7 @@ async fn they_are_taken_and_the_server_lives_by_them() {
     adapted(&kubernetes);
     over_ssh(&kubernetes).await;
     on_gluster(&kubernetes).await;
+    several(&kubernetes).await;
     in_pods(&kubernetes).await;
     topology(&kubernetes).await;
     additions(&kubernetes).await;
