@@ -93,9 +93,10 @@ impl Container {
             let mode = u32::try_from(source["defaultMode"].as_u64().unwrap_or(0o644)).unwrap();
             for (file, content) in object["data"].as_object().into_iter().flatten() {
                 let content = text(content);
-                let bytes = match kind {
-                    "secrets" => BASE64.decode(content).unwrap(),
-                    _ => content.as_bytes().to_vec(),
+                let bytes = if kind == "secrets" {
+                    BASE64.decode(content).unwrap()
+                } else {
+                    content.as_bytes().to_vec()
                 };
                 fs::write(place.join(file), bytes).unwrap();
                 fs::set_permissions(place.join(file), Permissions::from_mode(mode)).unwrap();
