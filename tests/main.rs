@@ -23,4 +23,5 @@ mod offline;
 mod operations;
 mod process;
 mod readme;
+mod rebuild;
 mod routes;
