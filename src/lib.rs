@@ -11,6 +11,7 @@ pub mod inventory;
 pub mod database;
 pub mod heketi_db;
 pub mod examine;
+pub mod reality;
 pub mod operation;
 pub mod placement;
 pub mod node;

@@ -57,6 +57,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("operation", &["crate::http", "axum", "openssh", "sqlx::query"]),
     ("inventory", &["crate::http", "crate::node", "crate::operation", "axum", "sqlx::query"]),
     ("examine", &["crate::http", "axum", "sqlx", "openssh"]),
+    ("reality", &["crate::http", "axum", "sqlx", "openssh"]),
     ("database", &["crate::http", "axum", "sqlx", "openssh"]),
     ("adopt", &["crate::http", "crate::node", "axum", "sqlx", "openssh"]),
     (

@@ -24,4 +24,5 @@ mod offline;
 mod operations;
 mod process;
 mod readme;
+mod rebuild;
 mod routes;

@@ -14,6 +14,7 @@ pub mod json;
 pub mod logging;
 pub mod node;
 pub mod operation;
+pub mod reality;
 pub mod topology;
 pub mod volume;
 

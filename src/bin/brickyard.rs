@@ -4,7 +4,7 @@ use brickyard::{
     cli,
     config::{Config, Overrides},
     demo, health,
-    offline::{self, Adopt, DbCommand, OfflineCommand},
+    offline::{self, Adopt, DbCommand, OfflineCommand, Rebuild},
     serve,
     telemetry::{self, LogFormat},
 };
@@ -30,6 +30,22 @@ enum Command {
     Serve(Serve),
     /// Make a database of one of Heketi, which stays as it is; without --yes, tell what would be.
     Adopt(Adopt),
+    /// Make a database of what the nodes have; without --yes, tell what would be in it.
+    Rebuild(Rebuild),
+    /// Tell what does not agree between the database of a server and its nodes.
+    #[command(disable_help_flag = true)]
+    Check {
+        /// What `heketi-cli check` would get.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<OsString>,
+    },
+    /// Repair what a person has confirmed in a plan of `check`.
+    #[command(disable_help_flag = true)]
+    Repair {
+        /// What `heketi-cli repair` would get.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<OsString>,
+    },
     /// Export, import and check the database while no server runs.
     #[command(subcommand)]
     Db(DbCommand),
@@ -122,6 +138,9 @@ fn main() -> ExitCode {
         _ => match Program::parse().command {
             Command::Serve(options) => ended(run(options)),
             Command::Adopt(command) => ended(adopt(command)),
+            Command::Rebuild(command) => ended(rebuild(command)),
+            Command::Check { arguments } => command_line("check", arguments),
+            Command::Repair { arguments } => command_line("repair", arguments),
             Command::Db(command) => ended(db(command)),
             Command::Offline(command) => ended(work_offline(command)),
             Command::Demo(options) => ended(demo::run(options)),
@@ -167,6 +186,17 @@ fn adopt(command: Adopt) -> Result<()> {
     // What a person needs to know is told in other ways.
     let _logging = telemetry::start("error", LogFormat::Text);
     runtime()?.block_on(offline::adopt(command))
+}
+
+fn rebuild(command: Rebuild) -> Result<()> {
+    let _logging = telemetry::start("error", LogFormat::Text);
+    runtime()?.block_on(offline::rebuild(command))
+}
+
+/// A command of the command line that is one of this program as well.
+fn command_line(word: &str, arguments: Vec<OsString>) -> ExitCode {
+    let named = ["brickyard", word].map(OsString::from);
+    cli::main(named.into_iter().chain(arguments))
 }
 
 fn work_offline(command: OfflineCommand) -> Result<()> {

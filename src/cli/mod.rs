@@ -6,6 +6,7 @@
 mod args;
 mod brick;
 mod block_volume;
+mod check;
 mod client;
 mod cluster;
 mod console;
@@ -92,6 +93,14 @@ enum Command {
     /// Look into the database of the server
     #[command(subcommand)]
     Db(server::DbCommand),
+    /// Tell what does not agree between the database and the nodes; nothing is changed
+    #[command(after_help = "Examples:\n  brickyard check\n  brickyard check --plan=plan.json\n  \
+        brickyard --json check")]
+    Check(check::Check),
+    /// Repair what is confirmed in a plan, after each thing was looked at again
+    #[command(after_help = "Examples:\n  brickyard repair plan.json\n  \
+        brickyard repair plan.json --only=fstab-line-missing/ID")]
+    Repair(check::Repair),
     /// Make a volume for the server's database, and the Kubernetes objects to copy it there
     #[command(aliases = ["setup-heketi-db-storage", "setup-kubernetes-heketi-storage"])]
     #[command(after_help = "Examples:
@@ -192,6 +201,8 @@ async fn dispatch(command: Command, session: &Session<'_>) -> Result<()> {
         Command::Server(c) => server::run(c, session).await,
         Command::Loglevel(c) => server::run_loglevel(c, session).await,
         Command::Db(c) => server::run_db(c, session).await,
+        Command::Check(c) => check::check(c, session).await,
+        Command::Repair(c) => check::repair(c, session).await,
         Command::SetupOpenshiftHeketiStorage(wanted) => {
             database_storage::run(&wanted, session).await
         }

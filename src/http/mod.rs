@@ -22,6 +22,7 @@ mod node;
 mod operation;
 mod path;
 mod queue;
+mod reality;
 mod routes;
 pub mod server;
 pub mod standby;

@@ -1,7 +1,7 @@
 //! Every route, in Heketi's order (api.md 7).
 use super::{
     admin, answer, backup, block_volume, brick, cluster, database, device, examination, logging,
-    node, operation, queue, volume,
+    node, operation, queue, reality, volume,
 };
 use crate::app::App;
 use axum::{
@@ -45,6 +45,8 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/db/dump", get(database::dump)),
         ("/db/check", get(database::check)),
         ("/internal/state/examine/gluster", get(examination::gluster)),
+        ("/internal/state/check", get(reality::check)),
+        ("/internal/state/repair", post(reality::repair)),
         ("/admin", get(admin::get).post(admin::set)),
     ]
 }

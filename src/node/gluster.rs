@@ -352,6 +352,35 @@ pub struct VolumeReport {
     pub bricks: Vec<String>,
     /// Options that were set.
     pub options: BTreeMap<String, String>,
+    /// What a set of its bricks looks like.
+    pub sets: Sets,
+}
+
+/// What a set of bricks looks like, in gluster's numbers: those that do not count are 0 or 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sets {
+    /// Copies, arbiters included.
+    pub replica: u8,
+    /// How many of them hold only names and attributes.
+    pub arbiters: u8,
+    /// All bricks of a dispersed set.
+    pub disperse: u8,
+    /// How many of them may be lost.
+    pub redundancy: u8,
+}
+
+impl Sets {
+    /// What that is called here.
+    #[must_use]
+    pub fn durability(self) -> Durability {
+        match self {
+            Self { disperse, redundancy, .. } if disperse > 0 => {
+                Durability::Disperse { data: disperse.saturating_sub(redundancy), redundancy }
+            }
+            Self { replica: 0 | 1, .. } => Durability::None,
+            Self { replica, .. } => Durability::Replicate { replica },
+        }
+    }
 }
 
 /// Reads the answer of [`info_of_all`]: all volumes of the pool, by name.
@@ -377,6 +406,12 @@ impl From<xml::Volume> for VolumeReport {
             status: volume.status_str,
             bricks: volume.bricks.brick.into_iter().map(|b| b.name).collect(),
             options: volume.options.option.into_iter().map(|o| (o.name, o.value)).collect(),
+            sets: Sets {
+                replica: volume.replica_count,
+                arbiters: volume.arbiter_count,
+                disperse: volume.disperse_count,
+                redundancy: volume.redundancy_count,
+            },
         }
     }
 }
@@ -470,6 +505,14 @@ mod xml {
         pub(super) bricks: Bricks,
         #[serde(default)]
         pub(super) options: Options,
+        #[serde(default)]
+        pub(super) replica_count: u8,
+        #[serde(default)]
+        pub(super) arbiter_count: u8,
+        #[serde(default)]
+        pub(super) disperse_count: u8,
+        #[serde(default)]
+        pub(super) redundancy_count: u8,
     }
     #[derive(Default, Deserialize)]
     #[serde(default)]

@@ -4,7 +4,7 @@
 //! meanwhile, behind which `info` waits as well: what is said of a block volume is said after
 //! whatever was begun before. Answers are JSON, failures too; what is no JSON comes from its command
 //! line tool, which could not speak to its daemon. Seen in the sources of gluster-block 0.5.
-use super::{NodeError, Ran, Result, Tools, script::Cmd};
+use super::{NodeError, Ran, Result, Script, Tools, script::Cmd};
 use crate::domain::{BlockTarget, BlockVolumeName, Gib, Hostname, Password, VolumeName};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -315,6 +315,13 @@ pub fn whole_gib(text: &str) -> Option<Gib> {
     let scale = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
     let of_part = part.parse::<u64>().ok()?.checked_mul(gib)? / scale;
     whole.parse::<u64>().ok()?.checked_mul(gib)?.checked_add(of_part).map(Gib)
+}
+
+/// Asks whether block volumes were ever made on the volume of this brick: gluster-block keeps what it
+/// knows of them in a directory of the volume. The line succeeds if so.
+#[must_use]
+pub fn ask_hosting(script: Script, brick: &str) -> Script {
+    script.then_try(Cmd::new(["test", "-d", &format!("{brick}/block-meta")]))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! LVM: volume groups of devices, thin pools and thin volumes of bricks (storage.md 1.1-1.6).
 //!
 //! Names hold our ids, so what exists under such a name is ours; nothing else is ever touched.
+pub mod report;
+
 use super::{
     NodeError, Ran, Result, Script, Tools, When,
     names::{BrickLv, group},

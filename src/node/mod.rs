@@ -20,6 +20,7 @@ mod render;
 pub mod script;
 pub mod sim;
 pub mod ssh;
+pub mod stock;
 pub mod survey;
 pub mod xfs;
 

@@ -34,6 +34,12 @@ pub fn directory(script: Script, brick: &BrickLv, gid: i64) -> Script {
     flush(script, brick)
 }
 
+/// Fails unless the brick is mounted and holds the directory that gluster was given.
+#[must_use]
+pub fn is_there(script: Script, brick: &BrickLv) -> Script {
+    script.then(mounted(brick)).then(Cmd::new(["test", "-d", &brick.directory()]))
+}
+
 /// Puts on disk what gluster has written to the brick: without its marks on the directory it does
 /// not start the brick any more after a power cut (seen on GlusterFS 10.3).
 #[must_use]

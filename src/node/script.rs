@@ -172,6 +172,16 @@ impl Ran {
     pub fn ok(&self) -> bool {
         self.status == Some(0)
     }
+    /// Why it did not end well: the first line of what it said, or else its status.
+    #[must_use]
+    pub fn failure(&self) -> String {
+        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        match (said.trim().lines().next(), self.status) {
+            (Some(first), _) => first.to_owned(),
+            (None, Some(status)) => format!("it ended with status {status}"),
+            (None, None) => "it was not run".into(),
+        }
+    }
 }
 
 impl Script {

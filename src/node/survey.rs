@@ -5,10 +5,10 @@ use super::{
     lvm, mount,
 };
 use serde_json::Value;
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 /// No command of it takes as long as this on a node that is well.
-const LONGEST: Duration = Duration::from_mins(1);
+pub(super) const LONGEST: Duration = Duration::from_mins(1);
 
 /// What a node has; each part as far as the node could tell, or why it could not.
 #[derive(Clone, Debug)]
@@ -70,27 +70,17 @@ impl Survey {
     }
 }
 
-fn failure(ran: &Ran, why: impl Display) -> String {
-    let said = if ran.stderr.trim().is_empty() { &ran.stdout } else { &ran.stderr };
-    let first = said.trim().lines().next().unwrap_or_default();
-    if first.is_empty() { why.to_string() } else { first.to_owned() }
-}
-
-fn status(ran: &Ran) -> String {
-    ran.status.map_or("it was not run".into(), |status| format!("it ended with status {status}"))
-}
-
 fn report(ran: &Ran) -> Result<Value, String> {
     if !ran.ok() {
-        return Err(failure(ran, status(ran)));
+        return Err(ran.failure());
     }
     serde_json::from_str(ran.stdout.trim()).map_err(|e| format!("not JSON: {e}"))
 }
 
 /// Lines of fstab(5), which those of /proc/self/mounts are as well.
-fn table(ran: &Ran) -> Result<Vec<Mounted>, String> {
+pub(super) fn table(ran: &Ran) -> Result<Vec<Mounted>, String> {
     if !ran.ok() {
-        return Err(failure(ran, status(ran)));
+        return Err(ran.failure());
     }
     let entry = |line: &str| {
         let mut words = line.split_ascii_whitespace();

@@ -33,17 +33,21 @@ pub(super) struct Site {
 impl Site {
     /// Nobody logs in here, so no keys are needed.
     pub(super) fn config(self) -> Result<Config> {
+        let config = self.config_of_a_new_database()?;
+        if config.heketi_database.is_none() && !config.database.exists() {
+            bail!("{}: there is no such database", config.database.display());
+        }
+        Ok(config)
+    }
+    /// The same for a database that is to be made.
+    pub(super) fn config_of_a_new_database(self) -> Result<Config> {
         let overrides = Overrides {
             config: self.config,
             disable_auth: true,
             database: self.database,
             executor: self.executor,
         };
-        let config = Config::load(&overrides, |name| std::env::var(name).ok())?;
-        if config.heketi_database.is_none() && !config.database.exists() {
-            bail!("{}: there is no such database", config.database.display());
-        }
-        Ok(config)
+        Ok(Config::load(&overrides, |name| std::env::var(name).ok())?)
     }
 }
 

@@ -10,6 +10,7 @@ mod empty_paths;
 mod examine;
 mod export;
 mod import;
+mod rebuild;
 mod update_dbvol;
 
 use crate::{adopt::Adoption, config, store::Store};
@@ -18,6 +19,7 @@ use clap::{Args, Subcommand};
 use std::{io::Write, path::PathBuf};
 
 pub use adopt::Adopt;
+pub use rebuild::Rebuild;
 
 /// What `db` takes.
 #[derive(Debug, Subcommand)]
@@ -94,6 +96,14 @@ pub async fn db(command: DbCommand) -> Result<()> {
 /// # Errors
 /// It cannot be read, or something would be lost, or nothing can be made of it.
 pub async fn adopt(command: Adopt) -> Result<()> {
+    command.run().await
+}
+
+/// Makes a database of what the nodes have.
+///
+/// # Errors
+/// There is a database already, or not all nodes told everything.
+pub async fn rebuild(command: Rebuild) -> Result<()> {
     command.run().await
 }
 

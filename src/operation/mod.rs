@@ -10,6 +10,8 @@
 //! ```
 mod add_device;
 mod add_node;
+mod adopt_brick;
+mod adopt_volume;
 mod cancel;
 mod clean_up;
 mod cleaner;
@@ -33,8 +35,12 @@ mod lead;
 mod overview;
 mod planning;
 mod queue;
+mod rejoin_peer;
 mod remove_device;
 mod remove_node;
+mod remove_stray;
+mod restore_brick;
+mod restore_volume;
 mod restrict_block_hosting;
 mod resync_device;
 mod runner;
@@ -47,6 +53,8 @@ mod step;
 
 pub use add_device::AddDevice;
 pub use add_node::AddNode;
+pub use adopt_brick::AdoptBrick;
+pub use adopt_volume::AdoptVolume;
 pub use clean_up::CleanUp;
 pub use clear_debris::ClearDebris;
 pub use clone_volume::CloneVolume;
@@ -62,8 +70,12 @@ pub use expand_block_volume::ExpandBlockVolume;
 pub use expand_volume::ExpandVolume;
 pub use heketi::{adds_hardware, pending_entry};
 pub use inherit::{Inherited, InheritedKind, inherit};
+pub use rejoin_peer::RejoinPeer;
 pub use remove_device::RemoveDevice;
 pub use remove_node::RemoveNode;
+pub use remove_stray::RemoveStray;
+pub use restore_brick::RestoreBrick;
+pub use restore_volume::RestoreVolume;
 pub use restrict_block_hosting::RestrictBlockHosting;
 pub use resync_device::ResyncDevice;
 pub use runner::OnRestart;
@@ -288,4 +300,10 @@ operations! {
     RemoveDevice = "remove-device",
     RemoveNode = "remove-node",
     ClearDebris = "clear-debris",
+    RestoreBrick = "restore-brick",
+    RestoreVolume = "restore-volume",
+    RejoinPeer = "rejoin-peer",
+    RemoveStray = "remove-stray",
+    AdoptVolume = "adopt-volume",
+    AdoptBrick = "adopt-brick",
 }

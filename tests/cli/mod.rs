@@ -2,6 +2,7 @@
 mod argv;
 mod binary;
 mod block_volume;
+mod check;
 mod database_storage;
 mod golden;
 mod health;

@@ -5,7 +5,7 @@ use crate::harness::TestApp;
 use std::collections::BTreeSet;
 
 /// What the server answers, in the order of api.md 7.
-const ROUTES: [(&str, &str); 44] = [
+const ROUTES: [(&str, &str); 46] = [
     ("GET", "/queue/{id}"),
     ("POST", "/clusters"),
     ("GET", "/clusters"),
@@ -48,12 +48,14 @@ const ROUTES: [(&str, &str); 44] = [
     ("GET", "/db/dump"),
     ("GET", "/db/check"),
     ("GET", "/internal/state/examine/gluster"),
+    ("GET", "/internal/state/check"),
+    ("POST", "/internal/state/repair"),
     ("GET", "/admin"),
     ("POST", "/admin"),
 ];
 
 /// Routes without a recorded success, and the file whose tests stand in for it.
-const UNRECORDED: [(&str, &str, &str); 17] = [
+const UNRECORDED: [(&str, &str, &str); 19] = [
     ("POST", "/clusters/{id}/flags", include_str!("../routes/clusters.rs")),
     ("DELETE", "/clusters/{id}", include_str!("../routes/clusters.rs")),
     ("DELETE", "/nodes/{id}", include_str!("../routes/nodes.rs")),
@@ -70,6 +72,8 @@ const UNRECORDED: [(&str, &str, &str); 17] = [
     ("GET", "/db/dump", include_str!("../routes/database.rs")),
     ("GET", "/db/check", include_str!("../routes/database.rs")),
     ("GET", "/internal/state/examine/gluster", include_str!("../routes/examination.rs")),
+    ("GET", "/internal/state/check", include_str!("../routes/reality.rs")),
+    ("POST", "/internal/state/repair", include_str!("../routes/reality.rs")),
     ("POST", "/admin", include_str!("../routes/admin.rs")),
 ];
 

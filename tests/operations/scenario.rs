@@ -15,7 +15,8 @@ use brickyard::{
     operation::{
         AddDevice, AddNode, Any, ClearDebris, CloneVolume, CreateBlockVolume, CreateVolume,
         DeleteBlockVolume, DeleteDevice, DeleteNode, DeleteVolume, EvictBrick, ExpandBlockVolume,
-        ExpandVolume, RestrictBlockHosting, ResyncDevice, SetDeviceState, SetNodeState, Settings,
+        ExpandVolume, RejoinPeer, RemoveStray, RestoreBrick, RestoreVolume, RestrictBlockHosting,
+        ResyncDevice, SetDeviceState, SetNodeState, Settings,
     },
 };
 use serde_json::{Value, json};
@@ -83,6 +84,11 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "expand block volume", before: Before::Blocks, operation: |b| expand_block(b, "grows", 4) },
     Scenario { name: "delete block volume", before: Before::Blocks, operation: |b| DeleteBlockVolume::new(b.block("goes")).into() },
     Scenario { name: "lock block hosting volume", before: Before::Blocks, operation: |b| restrict(b, "locked") },
+    Scenario { name: "restore brick", before: Before::Estate, operation: |b| RestoreBrick::new(b.brick("two")).into() },
+    Scenario { name: "start volume", before: Before::Estate, operation: |b| RestoreVolume::start(b.volume("two")).into() },
+    Scenario { name: "set option", before: Before::Estate, operation: |b| RestoreVolume::option(b.volume("two"), "performance.cache-size", "1GB").unwrap().into() },
+    Scenario { name: "rejoin peer", before: Before::Estate, operation: |b| RejoinPeer::new(b.node("n3")).into() },
+    Scenario { name: "remove stray", before: Before::Estate, operation: |b| RemoveStray::new(b.device("n0 /dev/sdb"), BrickId::random()).into() },
     Scenario { name: "expand block hosting volume", before: Before::Blocks, operation: |b| expand(b.volume("hosting")) },
 ];
 

@@ -18,6 +18,7 @@ mod nodes;
 mod operations;
 mod paths;
 mod queue;
+mod reality;
 mod removal;
 mod states;
 mod tags;

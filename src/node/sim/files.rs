@@ -41,6 +41,7 @@ pub(super) fn execute(node: &mut Node, argv: &[&str]) -> Outcome {
             None => Err(format!("umount: {path}: not mounted.")),
         },
         ["grep", "-qF", "-e", text, _] => check(node.fstab.iter().any(|line| line.contains(text))),
+        ["find", .., "-printf", "%p %G %m\\n"] => Ok(brick_directories(node)),
         ["cat", "/proc/self/mounts"] => {
             let line =
                 |(point, device): (&String, &String)| format!("{device} {point} xfs rw 0 0\n");
@@ -68,6 +69,16 @@ pub(super) fn execute(node: &mut Node, argv: &[&str]) -> Outcome {
         )),
         other => Err(format!("{}: command not found", other.first().unwrap_or(&""))),
     }
+}
+
+/// Path, group and mode of each brick's directory.
+fn brick_directories(node: &Node) -> String {
+    let line = |(point, device): (&String, &String)| {
+        let (group, mode) = node.file_systems.get(device)?.directories.get("/brick")?;
+        let group = group.as_deref().unwrap_or(":0").trim_start_matches(':');
+        Some(format!("{point}/brick {group} {}\n", mode.as_deref().unwrap_or("755")))
+    };
+    node.mounts.iter().filter_map(line).collect()
 }
 
 fn check(holds: bool) -> Outcome {

@@ -33,6 +33,11 @@ fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
         ["volume", "add-brick", name, bricks @ ..] => add_brick(world, name, bricks),
         ["volume", "set", name, rest @ ..] => set(world, name, rest),
         ["volume", "start", name] => start(world, name),
+        // Starts what does not run, and is never in vain.
+        ["volume", "start", name, "force"] => match find(world, name) {
+            Some(volume) if volume.started => Ok(format!("volume start: {name}: success")),
+            _ => start(world, name),
+        },
         ["volume", "stop", name, "force"] => stop(world, name),
         ["volume", "delete", name] => delete(world, name),
         ["volume", "status", name] => match find(world, name) {
@@ -265,8 +270,17 @@ fn describe(volume: &Volume) -> String {
     let option = |(k, v)| format!("<option><name>{k}</name><value>{v}</value></option>");
     let options = volume.options.iter().map(option).collect::<Vec<_>>().concat();
     let uuid = &volume.uuid;
+    let number = |word: &str| {
+        let value = volume.kind.iter().skip_while(|w| *w != word).nth(1);
+        value.and_then(|value| value.parse::<u8>().ok()).unwrap_or(0)
+    };
+    let (replica, arbiters) = (number("replica").max(1), number("arbiter"));
+    let redundancy = number("redundancy");
+    let disperse = number("disperse-data") + redundancy;
     format!(
         "<volume><name>{name}</name><id>{uuid}</id><statusStr>{status}</statusStr>\
+         <replicaCount>{replica}</replicaCount><arbiterCount>{arbiters}</arbiterCount>\
+         <disperseCount>{disperse}</disperseCount><redundancyCount>{redundancy}</redundancyCount>\
          <bricks>{bricks}</bricks><options>{options}</options></volume>"
     )
 }

@@ -1,11 +1,11 @@
 //! LVM on a simulated node: as much of it as `node::lvm` uses.
 use super::world::{Group, Node, Outcome, Pv};
 use crate::domain::Kib;
-use std::collections::BTreeMap;
 
 pub(super) fn execute(node: &mut Node, disk: Kib, argv: &[&str]) -> Outcome {
     match argv {
         [tool, "--reportformat", "json", "--units", "k"] => report(node, tool),
+        [tool, .., "--units", "k", "--nosuffix"] => named_fields(node, tool),
         ["pvcreate", .., device] => pvcreate(node, device),
         ["pvremove", .., device] => pvremove(node, device),
         ["pvs", rest @ ..] if rest.contains(&"--select") => Ok(pvs(node, rest)),
@@ -106,6 +106,38 @@ fn report(node: &Node, tool: &str) -> Outcome {
     Ok(serde_json::json!({"report": [{key: rows}]}).to_string())
 }
 
+/// The fields that `node::lvm::report` asks for.
+fn named_fields(node: &Node, tool: &str) -> Outcome {
+    let size = |kib: u64| format!("{kib}.00");
+    let vg = |(name, group): (&String, &Group)| {
+        let extent = group.extent.0;
+        serde_json::json!({"vg_name": name, "vg_size": size(group.extents * extent),
+            "vg_extent_size": size(extent)})
+    };
+    let lvs = |(name, group): (&String, &Group)| {
+        let lv = |lv: &String, pool: &str, kib: u64, metadata: String| {
+            serde_json::json!({"vg_name": name, "lv_name": lv, "pool_lv": pool,
+                "lv_size": size(kib), "lv_metadata_size": metadata})
+        };
+        let extent = group.extent.0;
+        let pools = group.pools.iter().map(|(pool, extents)| {
+            let metadata = group.metadata.get(pool).copied().unwrap_or(0);
+            lv(pool, "", (extents - metadata) * extent, size(metadata * extent))
+        });
+        let volumes = group.volumes.iter().map(|(volume, pool)| {
+            lv(volume, pool, group.sizes.get(volume).map_or(0, |size| size.0), String::new())
+        });
+        pools.chain(volumes).collect::<Vec<_>>()
+    };
+    let (key, rows): (_, Vec<_>) = match tool {
+        "pvs" => return Ok(pv_report(&node.pvs.iter().collect::<Vec<_>>())),
+        "vgs" => ("vg", node.groups.iter().map(vg).collect()),
+        "lvs" => ("lv", node.groups.iter().flat_map(lvs).collect()),
+        other => return Err(format!("simulated lvm does not know: {other}")),
+    };
+    Ok(serde_json::json!({"report": [{key: rows}]}).to_string())
+}
+
 fn pv_report(pvs: &[(&String, &Pv)]) -> String {
     let row = |(name, pv): &(&String, &Pv)| {
         let group = pv.group.as_deref().unwrap_or_default();
@@ -125,7 +157,7 @@ fn vgcreate(node: &mut Node, disk: Kib, argv: &[&str], group: &str, device: &str
     let extent = extent.and_then(kib).unwrap_or(Kib(4096));
     pv.group = Some(group.to_owned());
     let extents = disk.0 / extent.0;
-    let fresh = Group { extent, extents, pools: BTreeMap::new(), volumes: BTreeMap::new() };
+    let fresh = Group { extent, extents, ..Group::default() };
     node.groups.insert(group.to_owned(), fresh);
     Ok(String::new())
 }
@@ -174,7 +206,8 @@ fn lvcreate(node: &mut Node, argv: &[&str]) -> Outcome {
         }
         let metadata = option(argv, "--poolmetadatasize").ok_or_else(usage)?;
         let extents = |text| kib(text).map(|size| size.0.div_ceil(g.extent.0)).ok_or_else(usage);
-        let needed = extents(size)? + extents(metadata)?;
+        let metadata = extents(metadata)?;
+        let needed = extents(size)? + metadata;
         let free = g.extents - g.pools.values().sum::<u64>();
         if needed > free {
             return Err(format!(
@@ -182,6 +215,7 @@ fn lvcreate(node: &mut Node, argv: &[&str]) -> Outcome {
             ));
         }
         g.pools.insert(pool.to_owned(), needed);
+        g.metadata.insert(pool.to_owned(), metadata);
     } else if !g.pools.contains_key(pool) {
         return Err(format!("Thin pool {path} not found."));
     }
@@ -191,6 +225,8 @@ fn lvcreate(node: &mut Node, argv: &[&str]) -> Outcome {
         ));
     }
     g.volumes.insert(name.to_owned(), pool.to_owned());
+    let size = option(argv, "--virtualsize").and_then(kib).ok_or_else(usage)?;
+    g.sizes.insert(name.to_owned(), size.round_up(g.extent));
     Ok(String::new())
 }
 
@@ -203,12 +239,14 @@ fn lvremove(node: &mut Node, path: &str) -> Outcome {
     }
     let g = node.groups.get_mut(group).ok_or_else(missing)?;
     if g.volumes.remove(name).is_some() {
+        g.sizes.remove(name);
         node.file_systems.remove(&device);
         return Ok(String::new());
     }
     if g.volumes.values().any(|pool| pool == name) {
         return Err(format!("simulated: pool {path} is not empty"));
     }
+    g.metadata.remove(name);
     g.pools.remove(name).map(|_| String::new()).ok_or_else(missing)
 }
 

@@ -292,6 +292,13 @@ fn execute(world: &mut World, host: &str, cmd: &Cmd) -> Outcome {
             let started = world.in_use(path.trim_end_matches("/brick/.glusterfs/00"));
             if started { Ok(String::new()) } else { Err(String::new()) }
         }
+        ["test", "-d", path] if path.ends_with("/block-meta") => {
+            let of = format!(":{}", path.trim_end_matches("/block-meta"));
+            let has = |v: &world::Volume| v.bricks.iter().any(|brick| brick.ends_with(&of));
+            let hosts = |v: &world::Volume| world.block_volumes.iter().any(|b| b.hosting == v.name);
+            let found = world.volumes.iter().any(|volume| has(volume) && hosts(volume));
+            if found { Ok(String::new()) } else { Err(String::new()) }
+        }
         ["mkdir", .., path] if path.ends_with("/.glusterfs") => Ok(String::new()),
         ["sync", "-f", crate::node::gluster::STATE] => {
             world.flush_glusterd(host);

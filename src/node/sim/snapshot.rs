@@ -87,9 +87,11 @@ impl Node {
         let begin = format!("{uuid}_");
         let of_clone = |lv: &&String| lv.starts_with(&begin);
         let count = self.groups.values().flat_map(|g| g.volumes.keys()).filter(of_clone).count();
-        let volumes = &mut self.groups.get_mut(group)?.volumes;
-        let (name, pool) = (format!("{uuid}_{count}"), volumes.get(lv)?.clone());
-        volumes.insert(name.clone(), pool);
+        let group_of = self.groups.get_mut(group)?;
+        let (name, pool) = (format!("{uuid}_{count}"), group_of.volumes.get(lv)?.clone());
+        let size = group_of.sizes.get(lv).copied().unwrap_or_default();
+        group_of.volumes.insert(name.clone(), pool);
+        group_of.sizes.insert(name.clone(), size);
         let device = format!("/dev/mapper/{group}-{name}");
         self.file_systems.insert(device.clone(), content);
         self.mounts.insert(folder.to_owned(), device);

@@ -79,7 +79,7 @@ pub struct Pv {
 }
 
 /// A volume group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// Size of an extent.
     pub extent: Kib,
@@ -89,6 +89,12 @@ pub struct Group {
     pub pools: BTreeMap<String, u64>,
     /// Thin volumes by name: their pool.
     pub volumes: BTreeMap<String, String>,
+    /// Thin volumes by name: their virtual size.
+    #[serde(default)]
+    pub sizes: BTreeMap<String, Kib>,
+    /// Thin pools by name: extents of their metadata alone.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, u64>,
 }
 
 /// A file system in a logical volume.

@@ -16,6 +16,9 @@ mod device;
 mod flush_brick;
 mod peer;
 mod replace_brick;
+mod remove_stray;
+mod restore_brick;
+mod restore_volume;
 mod retire_brick;
 mod resize_block;
 mod session;
@@ -32,8 +35,11 @@ pub(crate) use delete_volume::{DestroyVolume, InspectVolume, state as volume_sta
 pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
 pub(crate) use flush_brick::FlushBrick;
 pub(crate) use peer::{Detach, Probe};
+pub(crate) use remove_stray::RemoveStray;
 pub(crate) use replace_brick::ReplaceBrick;
 pub(crate) use resize_block::ResizeBlock;
+pub(crate) use restore_brick::RestoreBrick;
+pub(crate) use restore_volume::{ReviveVolume, SetOption};
 pub(crate) use retire_brick::RetireBrick;
 pub(crate) use session::Pool;
 
@@ -211,4 +217,8 @@ steps! {
     CheckHeal = "check-heal",
     ReplaceBrick = "replace-brick",
     RetireBrick = "retire-brick",
+    RestoreBrick = "restore-brick",
+    ReviveVolume = "revive-volume",
+    SetOption = "set-option",
+    RemoveStray = "remove-stray",
 }
