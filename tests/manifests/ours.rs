@@ -203,10 +203,8 @@ fn documented(beginning: &str) -> String {
     let from = DOCUMENT.find(&format!("\n{beginning}")).unwrap_or_else(|| panic!("{beginning}"));
     let lines = DOCUMENT[from + 1..].lines().map_while(|line| line.strip_prefix("    "));
     // Logs are what a kubelet has.
-    lines
-        .filter(|line| !line.starts_with("kubectl logs "))
-        .map(|line| format!("{line}\n"))
-        .collect()
+    let lines = lines.filter(|line| !line.starts_with("kubectl logs "));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// One's own image and namespace, as the document has them.
@@ -216,7 +214,7 @@ fn adapted(kubernetes: &Kubernetes) {
         for file in fs::read_dir(from).unwrap().map(|file| file.unwrap().path()) {
             let name = to.join(file.file_name().unwrap());
             if file.is_dir() {
-                copy(&file, &name)
+                copy(&file, &name);
             } else {
                 let _ = fs::copy(file, name).unwrap();
             }

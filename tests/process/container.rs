@@ -114,7 +114,7 @@ fn a_topology_is_loaded_the_first_time_only() {
     run(false);
 }
 
-/// As where a ConfigMap may be mounted, and is not.
+/// As where a file may be mounted, and is not.
 #[test]
 fn a_topology_that_is_not_there_is_passed_over() {
     let folder = folder();
