@@ -49,7 +49,9 @@ impl Kubernetes {
             .current_dir(ROOT)
             .env_clear()
             .env("PATH", path);
-        command.env("KUBECONFIG", self.plane.kubeconfig()).env("HOME", "/nonexistent");
+        // It keeps a cache at home.
+        let kubeconfig = self.plane.kubeconfig();
+        command.env("HOME", kubeconfig.parent().unwrap()).env("KUBECONFIG", &kubeconfig);
         command.output().unwrap()
     }
     /// Commands of a person, who is in this folder.
