@@ -170,6 +170,11 @@ pub enum Repair {
 }
 
 impl Repair {
+    /// Whether data is gone afterwards that may be somebody's: such a thing is confirmed by itself.
+    #[must_use]
+    pub fn destroys(&self) -> bool {
+        matches!(self, Self::RemoveStray { .. } | Self::DeleteVolume { .. })
+    }
     /// What is proposed, for people.
     #[must_use]
     pub fn proposal(&self) -> String {

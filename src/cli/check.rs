@@ -23,7 +23,7 @@ pub(super) struct Check {
 pub(super) struct Repair {
     /// What `check --plan` wrote
     plan: PathBuf,
-    /// Take all of it for confirmed
+    /// Take for confirmed all that destroys no data
     #[arg(long, conflicts_with = "only")]
     yes: bool,
     /// Take this for confirmed, by its id, and nothing else (repeatable)
@@ -89,9 +89,16 @@ pub(super) async fn repair(command: Repair, session: &Session<'_>) -> Result<()>
     }
     let wanted = |planned: &&PlannedRepair| {
         let named = command.only.contains(&planned.id);
-        if command.only.is_empty() { command.yes || planned.confirmed } else { named }
+        let all = command.yes && !planned.repair.destroys();
+        if command.only.is_empty() { all || planned.confirmed } else { named }
     };
-    let confirmed: Vec<_> = plan.repairs.iter().filter(wanted).collect();
+    let (confirmed, left): (Vec<_>, Vec<_>) = plan.repairs.iter().partition(wanted);
+    if command.yes {
+        for PlannedRepair { id, repair, .. } in left {
+            let why = format!("it would {}: see --only", repair.proposal());
+            session.console.print(&format!("not confirmed by --yes: {id}: {why}\n"))?;
+        }
+    }
     if confirmed.is_empty() {
         bail!("{shown}: nothing in it is confirmed: set \"confirmed\" to true, or see --help");
     }

@@ -72,6 +72,28 @@ async fn nothing_is_done_that_nobody_confirmed() {
     assert!(last.out.starts_with("3 node(s) asked: 0 difference(s)"), "{}", last.out);
 }
 
+/// Everything at once is no way to confirm that data goes.
+#[tokio::test]
+async fn what_destroys_is_confirmed_by_itself() {
+    let app = site().await;
+    app.sim.world().volumes.clear();
+    let file = app.folder.path().join("plan.json").display().to_string();
+    on(&app, &["check", "--plan", &file]).await;
+    let all = on(&app, &["repair", &file, "--yes"]).await;
+    let left = "not confirmed by --yes: volume-not-in-gluster/";
+    assert!(all.out.contains(left) && all.out.contains("WITH ALL THAT IS IN THEM"), "{}", all.out);
+    let volumes = app.client.get("/volumes").await.json();
+    assert_eq!(volumes["volumes"].as_array().unwrap().len(), 1);
+    let plan = read(&file);
+    let repairs = plan["repairs"].as_array().unwrap();
+    let ids = repairs.iter().map(|planned| planned["id"].as_str().unwrap());
+    let id = ids.into_iter().find(|id| id.starts_with("volume-not-in-gluster/")).unwrap();
+    let done = on(&app, &["repair", &file, "--only", id]).await;
+    assert_eq!(done, Run::ok(&format!("repaired: {id}\n")));
+    let volumes = app.client.get("/volumes").await.json();
+    assert_eq!(volumes["volumes"], json!([]));
+}
+
 #[tokio::test]
 async fn single_entries_are_named() {
     let app = site().await;
