@@ -178,6 +178,18 @@ fn wrong_values_name_their_key() {
     }
 }
 
+/// Heketi's sample explains the key in its place.
+#[test]
+fn words_instead_of_an_fstab_stop_only_who_would_write_it() {
+    let sample = |executor: &str| {
+        let fstab = "Optional: Specify fstab file on node.  Default is /etc/fstab";
+        let gluster = serde_json::json!({"executor": executor, "sshexec": {"fstab": fstab}});
+        with_keys(&serde_json::json!({"glusterfs": gluster}).to_string(), &[])
+    };
+    assert_eq!(sample("mock").unwrap().tools.fstab, "/etc/fstab");
+    assert!(sample("ssh").unwrap_err().to_string().contains("glusterfs.sshexec.fstab"));
+}
+
 #[test]
 fn known_hosts_make_the_check_strict() {
     let folder = tempfile::tempdir().unwrap();

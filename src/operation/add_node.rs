@@ -8,7 +8,7 @@ use crate::{
     api::node::NodeAddRequest,
     domain::{ClusterId, Hostname, NodeId, State, Tags},
     error::{Error, Result},
-    node::{Nodes, Script, gluster},
+    node::{NodeError, Nodes, Script, gluster},
     store::{
         Store, WriteTx, clusters,
         nodes::{self, NameKind, Node},
@@ -84,6 +84,11 @@ fn unknown_cluster() -> Error {
     Error::NotFound("Cluster id does not exist".into())
 }
 
+/// What went wrong on a node, in one line.
+fn line(error: &NodeError) -> String {
+    error.to_string().trim().replace('\n', " ")
+}
+
 impl Operation for AddNode {
     fn claims(&self) -> Vec<String> {
         self.names().map(|(kind, name)| format!("{}-name/{name}", kind.as_str())).collect()
@@ -112,11 +117,12 @@ impl Operation for AddNode {
         if others.is_empty() {
             let host = self.manage.first().ok_or_else(unknown_cluster)?;
             if let Err(error) = nodes.run(host, &script).await {
-                tracing::warn!(%host, %error, "glusterd of the new node does not answer");
-                return Err(Error::Invalid("New Node doesn't have glusterd running".into()));
+                let text = format!("New Node doesn't have glusterd running: {}", line(&error));
+                return Err(Error::Invalid(text));
             }
             return Ok(());
         }
+        let mut why = vec![];
         for node in others.iter().filter(|node| node.state == State::Online) {
             let host = node.host()?;
             match nodes.run(host, &script).await {
@@ -127,10 +133,14 @@ impl Operation for AddNode {
                     self.via = vec![host.clone()];
                     return Ok(());
                 }
-                Err(error) => tracing::warn!(%host, %error, "glusterd does not answer"),
+                Err(error) => why.push(line(&error)),
             }
         }
-        Err(Error::Invalid("None of the nodes in cluster has glusterd running".into()))
+        if why.is_empty() {
+            why.push("none is online".into());
+        }
+        let none = "None of the nodes in cluster has glusterd running";
+        Err(Error::Invalid(format!("{none}: {}", why.join("; "))))
     }
 
     async fn reserve(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Plan> {

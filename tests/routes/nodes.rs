@@ -3,7 +3,7 @@ use super::{
     UNKNOWN, assert_accepted, assert_error, assert_json, assert_no_content, devices, hold::Broken,
     id, keys, nodes, only_cluster, send,
 };
-use crate::harness::TestApp;
+use crate::harness::{TestApp, client::Answer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -164,7 +164,9 @@ async fn order_of_checks() {
         (
             body(&cluster, "n1.example.com", "10.0.0.9"),
             400,
-            "None of the nodes in cluster has glusterd running",
+            "None of the nodes in cluster has glusterd running: Connection failed. Please check if \
+             gluster daemon is operational. (`gluster --mode=script --timeout=600 pool list` on \
+             n0.example.com ended with exit status 1)",
         ),
     ] {
         assert_error(&app.client.post("/nodes", body).await, status, text);
@@ -200,14 +202,20 @@ async fn glusterd_must_run() {
     let cluster = app.add_cluster().await;
     let first = "New Node doesn't have glusterd running";
     app.sim.world().no_glusterd.insert("n0.example.com".into());
+    let refused = |answer: &Answer, words: &str, reason: &str| {
+        let text = answer.text();
+        assert_eq!(answer.status, 400, "{text}");
+        let rest = text.strip_prefix(words).unwrap_or_else(|| panic!("{text}"));
+        assert!(rest.starts_with(": ") && rest.contains(reason), "{rest}");
+    };
     for _ in 0..2 {
         let answer = app.client.post("/nodes", body(&cluster, "n0.example.com", "10.0.0.1")).await;
-        assert_error(&answer, 400, first);
+        refused(&answer, first, "pool list` on n0.example.com");
     }
     app.sim.world().no_glusterd.clear();
     app.sim.world().down.insert("n0.example.com".into());
     let answer = app.client.post("/nodes", body(&cluster, "n0.example.com", "10.0.0.1")).await;
-    assert_error(&answer, 400, first);
+    refused(&answer, first, "n0.example.com");
     // The names were not kept: the next attempt is not told that they are in use.
     app.sim.world().down.clear();
     let zero = app.add_node(&cluster, 0, 1).await;
@@ -219,7 +227,7 @@ async fn glusterd_must_run() {
     app.sim.world().down.insert("n1.example.com".into());
     let none = "None of the nodes in cluster has glusterd running";
     let answer = app.client.post("/nodes", body(&cluster, "n3", "10.0.0.4")).await;
-    assert_error(&answer, 400, none);
+    refused(&answer, none, "n1.example.com");
     // A node that is offline is not asked to introduce others.
     app.sim.world().no_glusterd.clear();
     for node in nodes(&app).await.iter().filter(|node| **node != zero) {
@@ -227,7 +235,7 @@ async fn glusterd_must_run() {
     }
     super::run(&app, &format!("/nodes/{zero}/state"), json!({"state": "offline"})).await;
     let answer = app.client.post("/nodes", body(&cluster, "n3", "10.0.0.4")).await;
-    assert_error(&answer, 400, none);
+    refused(&answer, none, "none is online");
 }
 
 /// The probe fails in the background; what was kept for the node is given up.
