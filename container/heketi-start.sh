@@ -113,7 +113,9 @@ $(heketi-cli cluster list 2>&1 >/dev/null | tail -n 1)"
     done
     if kill -0 "$server" 2>/dev/null; then
         # A database that came back from its backup knows more than the first topology, also of what was removed.
-        if heketi-cli cluster list | grep -q '^Id:'; then
+        if ! known=$(heketi-cli cluster list); then
+            say "the server does not tell which clusters it knows: $HEKETI_TOPOLOGY_FILE is not loaded"
+        elif printf '%s\n' "$known" | grep -q '^Id:'; then
             say "the server knows clusters already, from a backup: $HEKETI_TOPOLOGY_FILE is not loaded"
         elif heketi-cli topology load --json="$HEKETI_TOPOLOGY_FILE"; then
             say "the topology of $HEKETI_TOPOLOGY_FILE was loaded"

@@ -147,8 +147,8 @@ impl Leadership {
         &self.me
     }
     /// Returns when this server must not do anything any more.
-    pub async fn lost(&self) {
-        self.lost.cancelled().await;
+    pub fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.lost.clone().cancelled_owned()
     }
     /// Lets another server take over at once. Only when nothing is being done any more.
     pub async fn resign(self) {
@@ -168,14 +168,17 @@ struct Holder {
 impl Holder {
     async fn keep(mut self, lost: CancellationToken, resigns: CancellationToken) {
         let term = self.candidate.term;
+        let mut pause = term / 5;
         loop {
             let deadline = self.since + term * 2 / 3;
             tokio::select! {
                 () = resigns.cancelled() => return self.resign().await,
-                () = tokio::time::sleep(term / 5) => {}
+                () = tokio::time::sleep(pause) => {}
             }
+            // What failed is tried again soon: there is not much time.
+            pause = term / 20;
             match tokio::time::timeout_at(deadline, self.renew()).await {
-                Ok(Ok(true)) => {}
+                Ok(Ok(true)) => pause = term / 5,
                 Ok(Ok(false)) => {
                     tracing::error!("another server holds the Lease");
                     return lost.cancel();
@@ -197,25 +200,26 @@ impl Holder {
 
     /// One sign of life; whether the Lease is still ours.
     async fn renew(&mut self) -> Result<bool, LeaseError> {
-        let leases = &self.candidate.leases;
-        let holding = Holding { renewed: Timestamp::now(), ..self.found.holding() };
-        let since = Instant::now();
-        match leases.write(Some(&self.found), &holding).await {
-            Ok(found) => {
-                self.found = found;
-                self.since = since;
-                Ok(true)
-            }
+        match self.sign().await {
+            Ok(()) => Ok(true),
             // By another, or by a request of ours whose answer was lost.
-            Err(LeaseError::Changed(_)) => match leases.get().await? {
+            Err(LeaseError::Changed(_)) => match self.candidate.leases.get().await? {
                 Some(found) if found.holding().holder == self.candidate.me => {
                     self.found = found;
-                    Ok(true)
+                    self.sign().await.map(|()| true)
                 }
                 _ => Ok(false),
             },
             Err(error) => Err(error),
         }
+    }
+
+    async fn sign(&mut self) -> Result<(), LeaseError> {
+        let holding = Holding { renewed: Timestamp::now(), ..self.found.holding() };
+        let since = Instant::now();
+        self.found = self.candidate.leases.write(Some(&self.found), &holding).await?;
+        self.since = since;
+        Ok(())
     }
 
     async fn resign(self) {

@@ -41,7 +41,10 @@ pub enum Error {
     #[error("This server stands by; {0}. Retry operation later.")]
     StandsBy(String),
     /// 503: what was done is not yet where whoever takes over would look for it.
-    #[error("The backup of the server does not have this yet: {0}. Retry operation later.")]
+    #[error(
+        "The backup of the server does not have this yet: {0}. What was asked for may be carried \
+         out all the same: look before asking again"
+    )]
     NotKept(String),
     /// 500: the request was understood and cannot be carried out now.
     #[error("{0}")]

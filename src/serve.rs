@@ -54,19 +54,21 @@ pub async fn run(config: Config, logging: Logging, listen: Option<SocketAddr>) -
     };
     let elected = stand_by(election, &listener, certificate.as_ref(), &stop).await?;
     let Some(leadership) = elected else { return Ok(()) };
-    let name = leadership.name().to_owned();
-    tokio::select! {
-        biased;
-        () = leadership.lost() => {
-            // As in a crash: whatever is going on here must not go on beside the next server.
-            tracing::error!("this server does not work any more, and ends at once");
-            std::process::exit(1)
-        }
-        worked = work(&config, logging, listener, certificate, Some(&name), stop) => {
-            leadership.resign().await;
-            worked
-        }
-    }
+    let (name, lost) = (leadership.name().to_owned(), leadership.lost());
+    tokio::spawn(async move {
+        lost.await;
+        end_at_once()
+    });
+    work(&config, logging, listener, certificate, Some(&name), stop).await?;
+    // After a failure something may still be going on: the next server waits for its term.
+    leadership.resign().await;
+    Ok(())
+}
+
+/// As in a crash: whatever is going on here must not go on beside the next server.
+fn end_at_once() -> ! {
+    tracing::error!("this server does not work any more, and ends at once");
+    std::process::exit(1)
 }
 
 /// Waits until it is this server that works, and tells everybody else who does meanwhile; none when
@@ -113,7 +115,10 @@ async fn work(
     name: Option<&str>,
     stop: CancellationToken,
 ) -> Result<()> {
-    adopt(config).await?;
+    // Where several stand ready, what one of them has done comes before what a Heketi left here.
+    if name.is_none() {
+        adopt(config).await?;
+    }
     let begin = async {
         match name {
             // Whoever only reads has no database of its own to lose.
@@ -133,6 +138,13 @@ async fn work(
     };
     if name.is_some() {
         app.store.require_copies();
+    }
+    if let Some(keeper) = &keeper {
+        let superseded = keeper.superseded();
+        tokio::spawn(async move {
+            superseded.cancelled().await;
+            end_at_once()
+        });
     }
     // A damaged database must not take the place of a good backup.
     let keeper = keeper.filter(|_| app.store.barred().is_none());

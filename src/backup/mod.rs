@@ -17,7 +17,7 @@ use crate::{
 };
 use bundle::LIMIT;
 use jiff::Timestamp;
-use shelf::{Fresh, Shelf, Written};
+use shelf::{Fresh, Shelf, ShelfError, Written};
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -84,6 +84,8 @@ pub struct Keeper {
     last: Option<(String, bool)>,
     /// The size is told once when it comes near the limit.
     near_limit: bool,
+    /// Cancelled when another server has taken over.
+    superseded: CancellationToken,
 }
 
 impl Keeper {
@@ -91,10 +93,18 @@ impl Keeper {
     #[must_use]
     pub fn new(shelf: Shelf, mut pace: Pace, base: u64) -> Self {
         if shelf.is_claimed() {
+            // Everybody waits for it.
             pace.settle = Duration::ZERO;
+            pace.longest_pause = pace.longest_pause.min(Duration::from_secs(2));
         }
+        let superseded = CancellationToken::new();
         let (status, removed) = (Status::default(), BTreeSet::new());
-        Self { shelf, pace, status, base, removed, last: None, near_limit: false }
+        Self { shelf, pace, status, base, removed, last: None, near_limit: false, superseded }
+    }
+    /// Is cancelled when this server learns from the backup that another one works now.
+    #[must_use]
+    pub fn superseded(&self) -> CancellationToken {
+        self.superseded.clone()
     }
     /// The same, that tells how it does here.
     #[must_use]
@@ -177,6 +187,12 @@ impl Keeper {
                 true
             }
             Err(error) => {
+                let over = error.downcast_ref::<ShelfError>();
+                if self.shelf.is_claimed()
+                    && matches!(over, Some(ShelfError::Superseded(_) | ShelfError::Later(_)))
+                {
+                    self.superseded.cancel();
+                }
                 let why = format!("{error:#}");
                 if self.status.failed(why.clone()) {
                     tracing::error!(

@@ -158,7 +158,20 @@ struct Source {
 pub async fn begin(settings: &Settings, database: &Path) -> Result<Option<Keeper>, RestoreError> {
     let shelf = shelf(settings).await?;
     if is_there(database) {
-        let base = there_is(settings, shelf.as_ref(), database).await?;
+        let found = match &shelf {
+            Some(shelf) => match shelf.look().await {
+                Ok(content) => Some(Source { place: shelf.full_name(), content }),
+                Err(error) => {
+                    tracing::warn!(
+                        database = %database.display(),
+                        "whether the backup is later than the database cannot be found out: {error}"
+                    );
+                    None
+                }
+            },
+            None => mounted(settings).ok().flatten(),
+        };
+        let base = there_is(found, database).await?;
         return Ok(shelf.map(|shelf| Keeper::new(shelf, settings.pace, base)));
     }
     from_backup(settings, shelf, database).await
@@ -185,8 +198,9 @@ pub async fn begin_as(
     }
     // The only server there was has not left its database for others yet.
     let content = shelf.look().await.map_err(unclaimed)?;
-    let (true, Content::Ours(backup, _)) = (before, content) else {
-        let base = there_is(settings, Some(&shelf), database).await?;
+    let (true, Content::Ours(backup, _)) = (before, &content) else {
+        let found = Source { place: shelf.full_name(), content };
+        let base = there_is(Some(found), database).await?;
         return Ok(Some(Keeper::new(shelf, settings.pace, base)));
     };
     let origin = origin::of_file(database).await;
@@ -201,30 +215,44 @@ fn is_there(database: &Path) -> bool {
     fs::metadata(database).is_ok_and(|file| file.len() > 0)
 }
 
-/// Moves the database out of the way, with its log and what else `SQLite` keeps beside it.
+/// Moves the database out of the way, with its log and what else `SQLite` keeps beside it. What was
+/// put aside first stays for ever: it may be from the time of a single server, and hold what no
+/// backup has. Of later ones there is the last.
 fn aside(database: &Path) -> Result<(), RestoreError> {
     let _lock = Lock::take(database)?;
-    let old = database.with_extension("superseded.db");
-    // The log first: without it the file would be one of an earlier time.
+    let first = database.with_extension("superseded.db");
+    let old = if first.exists() { database.with_extension("superseded-last.db") } else { first };
+    let named = |path: &Path, end: &str| PathBuf::from(format!("{}{end}", path.display()));
+    let io = |path: &Path| {
+        let path = path.to_path_buf();
+        move |why| RestoreError::Io { path, why }
+    };
+    if old.exists() {
+        for end in ["-wal", "-shm", ""] {
+            remove(&named(&old, end)).map_err(io(&old))?;
+        }
+    }
+    // The log first: without it the file would be one of an earlier time. One that is there already
+    // was moved by a start that got no further.
     for end in ["-wal", "-shm", ""] {
-        let named = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
-        let (from, to) = (named(database), named(&old));
-        let moved = match fs::rename(&from, &to) {
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                fs::remove_file(&to).or_else(|why| match why.kind() {
-                    std::io::ErrorKind::NotFound => Ok(()),
-                    _ => Err(why),
-                })
-            }
-            other => other,
-        };
-        moved.map_err(|why| RestoreError::Io { path: from, why })?;
+        let (from, to) = (named(database, end), named(&old, end));
+        match fs::rename(&from, &to) {
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {}
+            moved => moved.map_err(io(&from))?,
+        }
     }
     tracing::warn!(
         database = %database.display(), aside = %old.display(),
         "another server has worked since this database was in use: it is put aside"
     );
     Ok(())
+}
+
+fn remove(file: &Path) -> std::io::Result<()> {
+    match fs::remove_file(file) {
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// There is none: it comes back if there is a backup.
@@ -257,25 +285,8 @@ async fn shelf(settings: &Settings) -> Result<Option<Shelf>, RestoreError> {
     Ok(Some(shelf))
 }
 
-/// The database is there: it stays, unless it is older than its backup. Its epoch.
-async fn there_is(
-    settings: &Settings,
-    shelf: Option<&Shelf>,
-    database: &Path,
-) -> Result<u64, RestoreError> {
-    let found = match shelf {
-        Some(shelf) => match shelf.look().await {
-            Ok(content) => Some(Source { place: shelf.full_name(), content }),
-            Err(error) => {
-                tracing::warn!(
-                    database = %database.display(),
-                    "whether the backup is later than the database cannot be found out: {error}"
-                );
-                None
-            }
-        },
-        None => mounted(settings).ok().flatten(),
-    };
+/// The database is there: it stays, unless it is older than the backup that was found. Its epoch.
+async fn there_is(found: Option<Source>, database: &Path) -> Result<u64, RestoreError> {
     let shown = database.display();
     let origin = origin::of_file(database).await;
     let Some(Source { place, content }) = found else {

@@ -6,7 +6,7 @@
 //! under these new names, then the one Secret is turned to them in one write, then the old parts
 //! go. That one write succeeds only when nobody else has written meanwhile.
 use super::bundle::{
-    Content, DATABASE, Described, LIMIT, NOTE, Note, PART, Part, compress, cut, sha256,
+    Content, DATABASE, Damage, Described, LIMIT, NOTE, Note, PART, Part, compress, cut, sha256,
 };
 use crate::{
     kube::secret::{Data, Found, SecretError, Secrets},
@@ -75,6 +75,9 @@ pub enum ShelfError {
     /// This server does not work any more.
     #[error("Secret {0} belongs to another server now, which has taken over")]
     Superseded(String),
+    /// It was written by a later version, or is damaged.
+    #[error("Secret {0} cannot be understood: {1}")]
+    Unreadable(String, Damage),
     /// This happened too often.
     #[error(
         "Secret {0} holds what is not a backup of this database, and {KEPT_ASIDE} of this kind are \
@@ -126,7 +129,7 @@ impl Shelf {
     /// servers has written here before.
     ///
     /// # Errors
-    /// The API server. What has a note that cannot be read is not claimed.
+    /// The API server; or what lies there has a note that cannot be read.
     pub async fn claim(self, writer: &str) -> Result<(Self, bool), ShelfError> {
         let shelf = Self { writer: Some(writer.to_owned()), ..self };
         // Whoever is still at work writes no more than twice.
@@ -138,7 +141,7 @@ impl Shelf {
                 Some(bytes) => Note::read(bytes),
                 None => Ok(Note::new(None, vec![])),
             };
-            let Ok(note) = note else { return Ok((shelf, false)) };
+            let note = note.map_err(|why| ShelfError::Unreadable(shelf.full_name(), why))?;
             let before = note.writer.is_some();
             data.insert(NOTE.into(), note.by(Some(writer)).bytes());
             match shelf.write(found.as_ref(), data).await {
@@ -204,7 +207,8 @@ impl Shelf {
         let data = found.as_ref().map(Found::data).unwrap_or_default();
         let note = data.get(NOTE).and_then(|bytes| Note::read(bytes).ok()).unwrap_or_default();
         let writer = self.writer.as_deref();
-        if writer.is_some() && note.writer.as_deref() != writer {
+        // Where nothing lies any more, whoever works writes it again; another one would be there.
+        if writer.is_some() && found.is_some() && note.writer.as_deref() != writer {
             return Err(ShelfError::Superseded(self.full_name()));
         }
         let before = Content::of(&data);

@@ -54,6 +54,15 @@ impl BrickLv {
             None => format!("{MOUNTS}/{}/{}", group(self.device), self.name()),
         }
     }
+    /// Whether a brick of gluster, by its address, lies on this logical volume: in the directory that
+    /// is ours, or in any other below its mount point.
+    #[must_use]
+    pub fn holds(&self, address: &str) -> bool {
+        let point = self.mount_point();
+        // Hosts may have colons.
+        let path = address.find(":/").and_then(|at| address.get(at + 1..)).unwrap_or_default();
+        path.strip_prefix(&point).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
     /// The directory that gluster is given, and that the API shows as the brick's path.
     #[must_use]
     pub fn directory(&self) -> String {

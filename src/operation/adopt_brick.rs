@@ -63,9 +63,8 @@ impl Operation for AdoptBrick {
             pending: None,
             replaces: None,
         };
-        // Clones in its pool keep the space of it.
-        let alone = bricks::pool_mates(tx, &old).await?.is_empty();
-        bricks::delete(tx, &old, alone).await?;
+        // It is there as long as nobody has removed it, and takes its space.
+        bricks::delete(tx, &old, false).await?;
         bricks::insert(tx, &new).await
     }
     async fn release(&self, _: &mut WriteTx, _: &Record) -> Result<()> {

@@ -11,11 +11,11 @@ use crate::{
         VolumeName, VolumeOption, durability::Requested,
     },
     error::{Error, Result},
-    node::gluster::ID_OPTION,
+    node::gluster::{BrickAddress, ID_OPTION},
     store::{
         WriteTx,
         bricks::{self, NewBrick},
-        devices,
+        devices, nodes,
         snapshot::StoredBrick,
         volumes::{self, Volume},
     },
@@ -107,6 +107,21 @@ impl AdoptVolume {
     }
 }
 
+impl AdoptVolume {
+    /// Its bricks as gluster may name them: by any name of their nodes.
+    async fn addresses(&self, tx: &mut WriteTx) -> Result<Vec<BrickAddress>> {
+        let mut addresses = vec![];
+        for brick in &self.bricks {
+            let device = devices::get_settled(tx, brick.device).await?;
+            let node = nodes::get_settled(tx, device.node).await?;
+            let path = &brick.path;
+            let named = |host| BrickAddress { host, path: path.clone() };
+            addresses.extend(node.storage.into_iter().map(named));
+        }
+        Ok(addresses)
+    }
+}
+
 impl Operation for AdoptVolume {
     /// Its name is claimed as well: the volume is not in the table before the end.
     fn claims(&self) -> Vec<String> {
@@ -127,7 +142,8 @@ impl Operation for AdoptVolume {
         let pool = pool(tx, self.cluster, &[]).await?;
         let mark = VolumeOption::try_from(format!("{ID_OPTION} {}", self.id));
         let option = mark.map_err(|e| Error::Invalid(e.to_string()))?;
-        let mark = SetOption { pool, id: self.id, name: self.name.clone(), option };
+        let bricks = self.addresses(tx).await?;
+        let mark = SetOption { pool, id: self.id, name: self.name.clone(), bricks, option };
         Ok(vec![vec![Step::SetOption(mark)]])
     }
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {

@@ -3,7 +3,7 @@ use super::{
     Operation, Plan, Planning,
     evict_brick::claim,
     journal::Record,
-    planning::{place_of, pool},
+    planning::{address, place_of, pool},
     step::{self, ReviveVolume, Step},
 };
 use crate::{
@@ -44,7 +44,9 @@ impl Operation for RestoreBrick {
         }
         let pool = pool(tx, volume.cluster, std::slice::from_ref(&brick)).await?;
         let restore = step::RestoreBrick { place: place_of(&brick) };
-        let revive = ReviveVolume { pool, id: volume.id, name: volume.name };
+        let all = bricks::of_volume(tx, volume.id).await?;
+        let bricks = all.iter().map(address).collect();
+        let revive = ReviveVolume { pool, id: volume.id, name: volume.name, bricks };
         Ok(vec![vec![Step::RestoreBrick(restore)], vec![Step::ReviveVolume(revive)]])
     }
     async fn commit(&self, _: &mut WriteTx, _: &Record) -> Result<()> {

@@ -3,7 +3,7 @@ use super::{
     Operation, Plan, Planning,
     evict_brick::claim,
     journal::Record,
-    planning::pool,
+    planning::{address, pool},
     step::{ReviveVolume, SetOption, Step},
 };
 use crate::{
@@ -62,12 +62,12 @@ impl Operation for RestoreVolume {
         let volume = volumes::get_settled(tx, self.volume).await?;
         let bricks = bricks::of_volume(tx, self.volume).await?;
         let pool = pool(tx, volume.cluster, &bricks).await?;
-        let id = volume.id;
+        let (id, bricks) = (volume.id, bricks.iter().map(address).collect());
         let step = match &self.option {
-            None => Step::ReviveVolume(ReviveVolume { pool, id, name: volume.name }),
+            None => Step::ReviveVolume(ReviveVolume { pool, id, name: volume.name, bricks }),
             Some(option) if self.is_ours(&volume, option) => {
                 let option = option.clone();
-                Step::SetOption(SetOption { pool, id, name: volume.name, option })
+                Step::SetOption(SetOption { pool, id, name: volume.name, bricks, option })
             }
             Some(option) => {
                 return Err(Error::Conflict(format!("volume {id} has no option {option}")));

@@ -11,7 +11,9 @@ use crate::{
         State, Tags, VolumeId, block::kept_back,
     },
     error::{Error, Result},
-    node::{Nodes, Ran, Script, gluster_block, lvm, names::group, stock::Stock},
+    node::{
+        Nodes, Ran, Script, gluster::VolumeReport, gluster_block, lvm, names::group, stock::Stock,
+    },
     store::{
         block_hosting::Hosting,
         clusters::Cluster,
@@ -157,15 +159,24 @@ impl Estate {
     fn volumes(&mut self, answers: &Answers) {
         let mut taken = BTreeSet::<VolumeId>::new();
         for cluster in &self.snapshot.clusters {
-            let mut reports = BTreeMap::new();
+            let (mut reports, mut disputed) =
+                (BTreeMap::<&str, &VolumeReport>::new(), BTreeSet::new());
             let members = self.snapshot.nodes.iter().filter(|node| node.cluster == cluster.id);
             let heard: Vec<(&Node, &Stock)> = members
                 .filter_map(|node| Some((node, answers.get(&node.id)?.1.as_ref().ok()?)))
                 .collect();
             for (_, stock) in &heard {
                 for report in stock.volumes.iter().flatten() {
-                    reports.entry(report.name.as_str()).or_insert(report);
+                    let name = report.name.as_str();
+                    if reports.entry(name).or_insert(report).bricks != report.bricks {
+                        disputed.insert(name);
+                    }
                 }
+            }
+            // As when a node has left the pool: nobody here knows which of them is right.
+            for name in disputed {
+                reports.remove(name);
+                self.lacking.push(format!("volume {name}: nodes tell different bricks of it"));
             }
             let ground = Ground { nodes: heard, devices: &self.snapshot.devices };
             // gluster copies the id of a volume to its clones, which lie elsewhere than bricks of

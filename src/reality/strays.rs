@@ -25,9 +25,8 @@ pub(super) fn compare(
         for ((device, brick), sizes) in found {
             let lv = BrickLv::new(brick, device);
             let (host, names) = (view.host(node.id), sizes.join(" and "));
-            let below = format!(":{}", lv.directory());
             // A brick of a volume that the database does not have is told with its volume.
-            if in_gluster.values().any(|v| v.bricks.iter().any(|b| b.ends_with(&below))) {
+            if in_gluster.values().any(|v| v.bricks.iter().any(|b| lv.holds(b))) {
                 continue;
             }
             if !all_told {
@@ -39,15 +38,28 @@ pub(super) fn compare(
                 continue;
             }
             let text = format!("node {host} has {names} in {}, of no brick", group(device));
-            let repair = Some(Repair::RemoveStray { device, brick });
+            let used = elsewhere(view, node, &lv);
+            let repair = used.is_none().then_some(Repair::RemoveStray { device, brick });
             let about = format!("{device}/{brick}");
             let mut stray = difference(Kind::LogicalVolumeOfNobody, &about, text, repair);
-            stray.advice = "no volume of gluster uses it; look into it before you confirm: it may \
-                            hold the last copy of something"
-                .into();
+            stray.advice = match used {
+                Some(point) => format!("somebody uses it at {point}: it is left alone"),
+                None => "no volume of gluster uses it; look into it before you confirm: it may \
+                         hold the last copy of something"
+                    .into(),
+            };
             differences.push(stray);
         }
     }
+}
+
+/// Where else than in its own place it is mounted, or is to be at boot.
+fn elsewhere(view: &View<'_>, node: &Node, lv: &BrickLv) -> Option<String> {
+    let stock = view.stock(node.id)?;
+    let (device, own) = (lv.device_node(), lv.mount_point());
+    let all = [&stock.mounts, &stock.fstab].into_iter().flatten().flatten();
+    let mut others = all.filter(|mount| mount.device == device && mount.point != own);
+    others.next().map(|mount| mount.point.clone())
 }
 
 /// What is found of each unknown brick on the node's own devices.

@@ -121,25 +121,30 @@ impl<'a> View<'a> {
     }
 
     /// The volumes of a cluster's pool by name, as all of its nodes together have them; and whether
-    /// all of its nodes have told.
+    /// all of its nodes have told, and the same. Of a volume of which they tell different things, as
+    /// one does that has left the pool, nothing is known.
     pub(super) fn in_gluster(
         &self,
         cluster: ClusterId,
     ) -> (BTreeMap<&'a str, &'a VolumeReport>, bool) {
-        let (mut found, mut all) = (BTreeMap::new(), true);
-        let mut heard = false;
+        let (mut found, mut all) = (BTreeMap::<&str, &VolumeReport>::new(), true);
+        let (mut heard, mut disputed) = (false, BTreeSet::new());
         for node in self.members(cluster) {
             match self.stock(node.id).map(|stock| &stock.volumes) {
                 Some(Ok(volumes)) => {
                     heard = true;
                     for report in volumes {
-                        found.entry(report.name.as_str()).or_insert(report);
+                        let name = report.name.as_str();
+                        if found.entry(name).or_insert(report).bricks != report.bricks {
+                            disputed.insert(name);
+                        }
                     }
                 }
                 _ => all = false,
             }
         }
-        (found, all && heard)
+        found.retain(|name, _| !disputed.contains(name));
+        (found, all && heard && disputed.is_empty())
     }
 
     /// Names and ids of all volumes that the database has or had a moment ago, pending or not.

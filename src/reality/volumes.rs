@@ -24,7 +24,7 @@ pub(super) fn compare(
     for (volume, bricks) in view.settled_volumes() {
         let Some((found, all_told)) = in_gluster.get(&volume.cluster) else { continue };
         match find(found, volume) {
-            Some(report) if is_another(volume, report) => {
+            Some(report) if is_another(view, volume, &bricks, report) => {
                 differences.push(another(volume, report));
             }
             Some(report) => {
@@ -36,7 +36,10 @@ pub(super) fn compare(
             None => unknown.push(Unknown {
                 place: format!("volume {}", volume.name),
                 what: "whether gluster has it".into(),
-                why: "not all nodes of its cluster told, and those that did do not have it".into(),
+                why:
+                    "not all nodes of its cluster told the same: some do not have it, or say other \
+                      things of it"
+                        .into(),
             }),
         }
     }
@@ -52,13 +55,25 @@ fn find<'a>(found: &BTreeMap<&str, &'a VolumeReport>, volume: &Volume) -> Option
     found.get(volume.name.as_str()).or_else(by_id).copied()
 }
 
-/// Whether another volume has taken the name of ours: nothing of it is ours to change.
-fn is_another(volume: &Volume, report: &VolumeReport) -> bool {
-    report.options.get(ID_OPTION).is_some_and(|id| *id != volume.id.to_string())
+/// Whether another volume has taken the name of ours: nothing of it is ours to change. One without a
+/// mark is ours if it has a brick of ours.
+fn is_another(
+    view: &View<'_>,
+    volume: &Volume,
+    bricks: &[&StoredBrick],
+    report: &VolumeReport,
+) -> bool {
+    match report.options.get(ID_OPTION) {
+        Some(id) => *id != volume.id.to_string(),
+        None => !bricks
+            .iter()
+            .flat_map(|brick| view.addresses(brick))
+            .any(|address| report.bricks.contains(&address)),
+    }
 }
 
 fn another(volume: &Volume, report: &VolumeReport) -> Difference {
-    let other = report.options.get(ID_OPTION).map_or("", String::as_str);
+    let other = report.options.get(ID_OPTION).map_or("without a mark", String::as_str);
     let (name, id) = (&volume.name, volume.id);
     let text = format!("gluster's volume {name} is another one ({other}) than ours ({id})");
     let mut found = difference(Kind::OptionChanged, &format!("{id}/{ID_OPTION}"), text, None);

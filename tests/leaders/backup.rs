@@ -1,5 +1,5 @@
 //! The backup as what one server leaves for the next.
-use crate::harness::kube::FakeKube;
+use crate::harness::kube::{FakeKube, Trouble};
 use brickyard::{
     backup::{Keeper, Pace, RestoreError, Settings, Status, begin, begin_as},
     domain::ClusterId,
@@ -178,4 +178,44 @@ async fn the_first_of_several_keeps_its_database() {
     let refused = Works::start("stranger", &kube, folder.path()).await.err().unwrap();
     assert!(matches!(refused, RestoreError::Another { .. }), "{refused}");
     assert!(stranger.exists());
+}
+
+/// Somebody removes the Secret: the one that works writes it again, and nothing is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_removed_is_written_again() {
+    let (kube, folder) = (FakeKube::start().await, tempfile::tempdir().unwrap());
+    let a = Works::start("a", &kube, folder.path()).await.unwrap();
+    let first = a.add().await;
+    a.store.until_kept().await;
+    kube.remove("heketi-db-backup");
+    let second = a.add().await;
+    a.store.until_kept().await;
+    a.die().await;
+    let b = Works::start("b", &kube, folder.path()).await.unwrap();
+    assert_eq!(b.clusters().await, [first, second].into());
+    b.end().await;
+}
+
+/// What was put aside first may be all there is of a time before: it stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_aside_first_stays() {
+    let (kube, folder) = (FakeKube::start().await, tempfile::tempdir().unwrap());
+    let aside = |name: &str| folder.path().join("a").join(name);
+    let a = Works::start("a", &kube, folder.path()).await.unwrap();
+    a.add().await;
+    a.store.until_kept().await;
+    // No backup has this.
+    kube.trouble(Trouble::Answers(500));
+    let only_here = a.add().await;
+    a.die().await;
+    kube.trouble(Trouble::None);
+    for _ in 0..3 {
+        let a = Works::start("a", &kube, folder.path()).await.unwrap();
+        assert!(!a.clusters().await.contains(&only_here));
+        a.end().await;
+    }
+    assert!(aside("brickyard.superseded-last.db").exists());
+    let kept = Store::open(&aside("brickyard.superseded.db")).await.unwrap();
+    let all = clusters::all(&mut kept.read().await.unwrap()).await.unwrap();
+    assert!(all.iter().any(|cluster| cluster.id == only_here));
 }

@@ -328,11 +328,11 @@ async fn a_peer_is_missing() {
         for peers in world.peers.values_mut() {
             peers.remove(&storage);
         }
-        // The node that all others were introduced by knows nobody then.
+        // Whoever was introduced by it is known to another then.
         let own = world.peers.remove(&manage).unwrap_or_default();
         if !own.is_empty() {
-            let other = world.addresses.values().next().unwrap().clone();
-            world.peers.insert(other, own);
+            let other = world.addresses.values().find(|other| **other != manage).unwrap().clone();
+            world.peers.entry(other).or_default().extend(own);
         }
     }
     found_and_repaired(&app, "peer-missing", &manage, "probe-peer").await;
@@ -368,6 +368,25 @@ async fn an_option_is_changed() {
     // What nobody asked for is nobody's business.
     set("performance.read-ahead", Some("off"));
     assert_eq!(differences(&app).await, [] as [Value; 0]);
+}
+
+/// Somebody's volume that has the name of ours, and no mark: it is not marked as ours, so that a
+/// deletion of ours never reaches it.
+#[tokio::test]
+async fn a_volume_that_took_our_name_is_left_alone() {
+    let (app, _) = site().await;
+    for volume in &mut app.sim.world().volumes {
+        volume.options.clear();
+        volume.started = false;
+        volume.bricks = (0..3).map(|n| format!("10.0.0.{}:/export/theirs", n + 1)).collect();
+    }
+    let before = app.sim.world().volumes.clone();
+    let found = differences(&app).await;
+    let theirs: Vec<_> = found.iter().filter(|d| d["kind"] == "option-changed").collect();
+    assert_eq!(theirs.len(), 1, "{found:#?}");
+    assert!(theirs[0]["text"].as_str().unwrap().contains("without a mark"), "{found:#?}");
+    assert!(found.iter().all(|difference| difference["repair"].is_null()), "{found:#?}");
+    assert!(app.sim.world().volumes == before);
 }
 
 #[tokio::test]
@@ -410,8 +429,11 @@ async fn a_brick_is_replaced() {
     assert!(repair(&app, &found).await.status < 300);
     let after = app.client.get(&format!("/volumes/{}", id(&volume))).await.json();
     assert!(after["bricks"].as_array().unwrap().iter().any(|b| b["id"] == new), "{after}");
-    // What is left of the old one is for a person to decide.
-    found_and_repaired(&app, "logical-volume-of-nobody", &brick.lv(), "remove-stray").await;
+    // What is left of the old one is for a person to decide, and takes its space until then.
+    let stray = only(&app, "logical-volume-of-nobody").await;
+    assert!(stray["text"].as_str().unwrap().contains(&brick.lv()), "{stray}");
+    assert!(repair(&app, &stray).await.status < 300);
+    found_and_repaired(&app, "device-numbers", "are used", "resync-device").await;
 }
 
 /// A node that does not answer is not known; nothing of it is missing.

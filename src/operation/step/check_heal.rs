@@ -124,22 +124,26 @@ impl CheckHeal {
     /// Waits until gluster has noticed that the node of a dead brick is away. A change that gluster
     /// begins before that is sent to the dead node as well, and holds the pool until the network
     /// gives up: for ten minutes and more (seen with gluster 10.3).
-    pub(super) async fn until_noticed(&self, nodes: &Nodes) -> Result<()> {
+    ///
+    /// What cannot be asked is not waited for.
+    pub(super) async fn until_noticed(&self, nodes: &Nodes) {
         let pace = nodes.pace();
         for _ in 0..NOTICED {
-            let script = Script::reading().then(gluster::pool_list(nodes.tools()));
-            let (_, ran) = self.pool.ask(nodes, &script).await?;
-            let away = ran.first().map(|ran| gluster::peers_away(&ran.stdout)).unwrap_or_default();
-            let host = &self.address.host;
-            if away.contains(&host.as_str())
-                || self.ask(nodes).await?.of(&self.address) != Healing::Away
-                || !nodes.pause(pace.look_pause).await
-            {
-                return Ok(());
+            // In the end the node is there, and only the brick is not.
+            if !self.is_unnoticed(nodes).await || !nodes.pause(pace.look_pause).await {
+                return;
             }
         }
-        // The node is there, and only the brick is not.
-        Ok(())
+    }
+
+    async fn is_unnoticed(&self, nodes: &Nodes) -> bool {
+        let script = Script::reading().then(gluster::pool_list(nodes.tools()));
+        let Ok((_, ran)) = self.pool.ask(nodes, &script).await else { return false };
+        let away = ran.first().map(|ran| gluster::peers_away(&ran.stdout)).unwrap_or_default();
+        if away.contains(&self.address.host.as_str()) {
+            return false;
+        }
+        self.ask(nodes).await.is_ok_and(|heal| heal.of(&self.address) == Healing::Away)
     }
 
     /// Until there is nothing to be healed from this brick. Ends with the obstacle when nothing was

@@ -21,9 +21,7 @@ impl Effect for RemoveStray {
         let ran = nodes.run(host, &question).await?;
         let volumes = gluster::volumes(&ran.into_iter().next().unwrap_or_default())
             .map_err(|why| bad_answer(host, "gluster volume info", &why))?;
-        let below = format!(":{}", lv.directory());
-        if let Some(volume) = volumes.iter().find(|v| v.bricks.iter().any(|b| b.ends_with(&below)))
-        {
+        if let Some(volume) = volumes.iter().find(|v| v.bricks.iter().any(|b| lv.holds(b))) {
             let (name, volume) = (lv.name(), &volume.name);
             return Err(NodeError::Refused(format!("{name} is a brick of volume {volume}")));
         }

@@ -71,7 +71,7 @@ impl Effect for ReplaceBrick {
                 });
             }
             if let Some(check) = &self.check {
-                check.until_noticed(nodes).await.map_err(started)?;
+                check.until_noticed(nodes).await;
             }
             let replace = gluster::replace_brick(nodes.tools(), &self.name, &self.old, &self.new);
             let Err(error) = self.pool.change(nodes, &self.script(vec![replace])).await else {

@@ -4,7 +4,7 @@ use crate::{
     domain::{VolumeId, VolumeName, VolumeOption},
     node::{
         NodeError, Nodes, Script,
-        gluster::{self, ID_OPTION, VolumeState},
+        gluster::{self, BrickAddress, ID_OPTION, VolumeState},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ pub(crate) struct ReviveVolume {
     pub(crate) pool: Pool,
     pub(crate) id: VolumeId,
     pub(crate) name: VolumeName,
+    /// Its bricks, by which it is known if it has lost its mark.
+    pub(crate) bricks: Vec<BrickAddress>,
 }
 
 /// The option has this value.
@@ -23,22 +25,30 @@ pub(crate) struct SetOption {
     pub(crate) pool: Pool,
     pub(crate) id: VolumeId,
     pub(crate) name: VolumeName,
+    /// Its bricks, by which it is known if it has lost its mark.
+    pub(crate) bricks: Vec<BrickAddress>,
     pub(crate) option: VolumeOption,
 }
 
-/// A volume that has taken the name of ours meanwhile is left alone. One that is being marked may
-/// have the mark of the volume that it is a clone of.
-async fn refuse_others(nodes: &Nodes, pool: &Pool, name: &VolumeName, id: VolumeId) -> Result<()> {
+/// A volume that has taken the name of ours is left alone. One that is being marked may have the
+/// mark of the volume that it is a clone of, so its bricks decide.
+async fn refuse_others(
+    nodes: &Nodes,
+    pool: &Pool,
+    name: &VolumeName,
+    is_ours: impl Fn(&VolumeState) -> bool,
+) -> Result<()> {
     let question = gluster::info(Script::reading(), nodes.tools(), name);
     let (host, ran) = pool.ask(nodes, &question).await?;
     let answer = VolumeState::read(&ran.into_iter().next().unwrap_or_default());
     let asked = format!("gluster volume info {name}");
     match answer.map_err(|why| bad_answer(&host, &asked, &why))? {
         None => Err(NodeError::Refused(format!("gluster has no volume {name}"))),
-        Some(VolumeState { id: Some(other), .. }) if other != id.to_string() => {
+        Some(state) if is_ours(&state) => Ok(()),
+        Some(VolumeState { id, .. }) => {
+            let other = id.as_deref().unwrap_or("without a mark");
             Err(NodeError::Refused(format!("volume {name} is another one in gluster: {other}")))
         }
-        Some(_) => Ok(()),
     }
 }
 
@@ -46,7 +56,8 @@ impl Effect for ReviveVolume {
     const WAY: Way = Way::Reversible;
 
     async fn run(&self, nodes: &Nodes) -> Result {
-        refuse_others(nodes, &self.pool, &self.name, self.id).await?;
+        let is_ours = |state: &VolumeState| state.is(self.id, &self.bricks);
+        refuse_others(nodes, &self.pool, &self.name, is_ours).await?;
         let revive = gluster::revive(nodes.tools(), &self.name);
         let script = Script::changing(format!("volume-{}", self.id)).then(revive);
         self.pool.change(nodes, &script).await?;
@@ -65,9 +76,15 @@ impl Effect for SetOption {
 
     async fn run(&self, nodes: &Nodes) -> Result {
         let words = self.option.words().collect::<Vec<_>>().join(" ");
-        if !words.starts_with(ID_OPTION) {
-            refuse_others(nodes, &self.pool, &self.name, self.id).await?;
-        }
+        let marks = words.starts_with(ID_OPTION);
+        let is_ours = |state: &VolumeState| {
+            if marks {
+                self.bricks.iter().any(|brick| state.has(brick))
+            } else {
+                state.is(self.id, &self.bricks)
+            }
+        };
+        refuse_others(nodes, &self.pool, &self.name, is_ours).await?;
         let set = gluster::set_options(nodes.tools(), &self.name, &[&words]);
         let script = Script::changing(format!("volume-{}", self.id)).then_all(set);
         self.pool.change(nodes, &script).await?;
