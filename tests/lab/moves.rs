@@ -41,8 +41,6 @@ use tokio::runtime::Runtime;
 const NODES: [u8; 4] = [1, 2, 3, 4];
 /// Writes and reads all the time, and is never removed.
 const CLIENT: Node = Node(1);
-/// Dies.
-const DEAD: Node = Node(3);
 /// Self-heal daemons look every ten minutes, and at once when a brick is replaced.
 const HEALING: Duration = Duration::from_mins(20);
 
@@ -106,11 +104,7 @@ impl Moves {
     fn remove_a_device(&self, volume: &str) {
         let started = Instant::now();
         let bricks = self.bricks(volume);
-        let spared = |brick: &&Value| {
-            let node = self.node_of(brick);
-            node.0 != CLIENT.0 && node.0 != DEAD.0
-        };
-        let brick = bricks.iter().find(spared).unwrap();
+        let brick = bricks.iter().find(|brick| self.node_of(brick).0 != CLIENT.0).unwrap();
         let device = brick["device"].as_str().unwrap();
         self.server.cli(&["device", "disable", device]);
         self.server.cli(&["device", "remove", device]);
@@ -136,13 +130,21 @@ impl Moves {
     }
 
     fn replace_a_dead_node(&self) {
-        let number = DEAD.0.to_string();
         let topology = self.server.json(&["topology", "info"]);
         let cluster = topology["clusters"][0]["id"].as_str().unwrap();
         let of_cluster = topology["clusters"][0]["nodes"].as_array().unwrap();
-        let is_dead = |node: &&Value| self.nodes[index_of(&self.nodes, node)].0 == DEAD.0;
-        let dead = of_cluster.iter().find(is_dead).unwrap();
-        let node = dead["id"].as_str().unwrap();
+        let of = |node: &Value| self.nodes[index_of(&self.nodes, node)];
+        let bricks = |node: &&Value| -> usize {
+            let devices = node["devices"].as_array().unwrap();
+            devices.iter().map(|device| device["bricks"].as_array().unwrap().len()).sum()
+        };
+        // Where most is to be moved.
+        let mortal = of_cluster.iter().filter(|node| of(node).0 != CLIENT.0);
+        let dead = mortal.max_by_key(bricks).unwrap();
+        say(&format!("node {} dies with {} bricks", of(dead).0, bricks(&dead)));
+        assert_ne!(bricks(&dead), 0);
+        let (dead_node, node) = (of(dead), dead["id"].as_str().unwrap());
+        let number = dead_node.0.to_string();
 
         sh(&["nodes", "kill", &number]);
         let started = Instant::now();
@@ -151,7 +153,7 @@ impl Moves {
         say(&format!("dead node removed: {} s", started.elapsed().as_secs()));
         for volume in ["rep", "dis"] {
             let info = CLIENT.run(&format!("gluster --mode=script volume info {volume}"));
-            assert!(!info.contains(&storage(DEAD.0)), "{info}");
+            assert!(!info.contains(&storage(dead_node.0)), "{info}");
         }
         for device in dead["devices"].as_array().unwrap() {
             let device = device["id"].as_str().unwrap();
@@ -159,14 +161,14 @@ impl Moves {
         }
         self.server.cli(&["node", "delete", node]);
         let pool = CLIENT.run("gluster --mode=script pool list");
-        assert!(!pool.contains(&storage(DEAD.0)), "{pool}");
+        assert!(!pool.contains(&storage(dead_node.0)), "{pool}");
 
         sh(&["nodes", "renew", &number]);
-        let (manage, storage) = (DEAD.manage(), storage(DEAD.0));
+        let (manage, storage) = (dead_node.manage(), storage(dead_node.0));
         let added = self.server.json(&[
             "node",
             "add",
-            "--zone=3",
+            &format!("--zone={number}"),
             &format!("--cluster={cluster}"),
             &format!("--management-host-name={manage}"),
             &format!("--storage-host-name={storage}"),
