@@ -46,7 +46,8 @@ impl Operation for DeleteNode {
             return Ok(vec![]);
         }
         let pool = Pool { cluster: node.cluster, via };
-        Ok(vec![vec![Step::Detach(Detach { pool, peer: node.peer()?.clone() })]])
+        let (peer, host) = (node.peer()?.clone(), Some(node.host()?.clone()));
+        Ok(vec![vec![Step::Detach(Detach { pool, peer, host })]])
     }
     /// Initiators are not sent any more to where nobody answers (api.md 9.3).
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {

@@ -133,7 +133,7 @@ mod tests {
             stage: *stage,
             step: if *forward {
                 let pool = step::Pool { cluster: ClusterId::random(), via: vec![] };
-                Step::Detach(step::Detach { pool, peer: "x".parse().unwrap() })
+                Step::Detach(step::Detach { pool, peer: "x".parse().unwrap(), host: None })
             } else {
                 let host = "x".parse().unwrap();
                 let name = "/dev/x".parse().unwrap();

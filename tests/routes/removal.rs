@@ -164,6 +164,32 @@ async fn a_node_that_is_dead() {
     assert_no_content(&app.client.finish(gone).await);
 }
 
+/// Until gluster has noticed a death, it sends what it is told to change to the dead node as well,
+/// and its pool is held for minutes: nothing is changed before.
+#[tokio::test]
+async fn a_death_is_noticed_first() {
+    let app = TestApp::start().await.with_nodes(4, 1).await;
+    let volume = app.create_volume(replica_3(10)).await;
+    let node = format!("/nodes/{}", volume["bricks"][0]["node"].as_str().unwrap());
+    let before = app.client.get(&node).await.json();
+    let host = before["hostnames"]["manage"][0].as_str().unwrap().to_owned();
+    app.sim.world().down.insert(host.clone());
+    assert_no_content(&set(&app, &node, "offline").await);
+
+    app.sim.world().unnoticed.insert(host.clone(), 3);
+    assert_no_content(&set(&app, &node, "failed").await);
+    assert_eq!(app.sim.world().unnoticed[&host], 0);
+
+    let device = format!("/devices/{}", id(&before["devices"][0]));
+    let forget = super::send(&app.client, "DELETE", &device, r#"{"forceforget":true}"#).await;
+    assert_no_content(&app.client.finish(forget).await);
+    app.sim.world().unnoticed.insert(host.clone(), 3);
+    assert_no_content(&app.client.finish(app.client.delete(&node).await).await);
+    let peers = app.sim.world().peers.clone();
+    let storage = before["hostnames"]["storage"][0].as_str().unwrap();
+    assert!(peers.values().all(|peers| !peers.contains(storage)), "{peers:?}");
+}
+
 /// Not at once: Heketi's words come in the background.
 #[tokio::test]
 async fn the_only_copy_keeps_its_device() {

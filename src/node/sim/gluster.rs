@@ -28,6 +28,10 @@ pub(super) fn execute(world: &mut World, host: &str, argv: &[&str], stdin: &[Str
 }
 
 fn command(world: &mut World, host: &str, argv: &[&str], xml: bool) -> Outcome {
+    let changes = matches!(argv, ["peer", "detach", ..] | ["volume", "replace-brick", ..]);
+    if changes && world.unnoticed.values().any(|looks| *looks > 0) {
+        return Err("Error : Request timed out".into());
+    }
     match argv {
         ["volume", "create", name, rest @ ..] => create(world, name, rest),
         ["volume", "add-brick", name, bricks @ ..] => add_brick(world, name, bricks),

@@ -80,7 +80,7 @@ pub(super) fn heal_info(world: &mut World, name: &str) -> String {
     answer(0, "", &format!("<healInfo><bricks>{bricks}</bricks></healInfo>"))
 }
 
-pub(super) fn pool_list(world: &World, host: &str) -> String {
+pub(super) fn pool_list(world: &mut World, host: &str) -> String {
     let own = |(_, manage): &(&String, &String)| *manage == host;
     let own: BTreeSet<_> =
         world.addresses.iter().filter(own).map(|(storage, _)| storage.clone()).collect();
@@ -89,7 +89,7 @@ pub(super) fn pool_list(world: &World, host: &str) -> String {
         peers.extend(pool_of(world, name));
     }
     let lines = peers.difference(&own).map(|peer| {
-        let state = if world.is_away(peer) { "Disconnected" } else { "Connected" };
+        let state = if world.notices(peer) { "Disconnected" } else { "Connected" };
         format!("uuid\t{peer}\t{state} \n")
     });
     format!("UUID\tHostname\tState\n{}uuid\tlocalhost\tConnected \n", lines.collect::<String>())

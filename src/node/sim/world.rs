@@ -28,6 +28,11 @@ pub struct World {
     pub no_healing: bool,
     /// Management names of nodes that cannot be reached.
     pub down: BTreeSet<String>,
+    /// Management names of dead nodes that gluster still calls connected, with how many more
+    /// listings of the pool say so: what is to be changed until then is sent to them as well, and
+    /// never ends in time (seen on GlusterFS 10.3).
+    #[serde(default)]
+    pub unnoticed: BTreeMap<String, u32>,
     /// Management names of nodes without glusterd.
     pub no_glusterd: BTreeSet<String>,
     /// Snapshots by name, with the volumes they are of.
@@ -189,6 +194,19 @@ impl World {
             if let Some((manage, _)) = self.nodes.iter().find(|(_, node)| node.has_brick(path)) {
                 self.addresses.insert(storage.to_owned(), manage.clone());
             }
+        }
+    }
+
+    /// Whether gluster shows the node of this storage name as away: a dead one is noticed in time.
+    pub(super) fn notices(&mut self, storage: &str) -> bool {
+        let manage = self.addresses.get(storage);
+        let unnoticed = manage.and_then(|manage| self.unnoticed.get_mut(manage));
+        match unnoticed {
+            Some(looks) if *looks > 0 => {
+                *looks -= 1;
+                false
+            }
+            _ => self.is_away(storage),
         }
     }
 

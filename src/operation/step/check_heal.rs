@@ -37,7 +37,7 @@ pub(crate) struct CheckHeal {
 
 /// Looks until a node counts as there whose brick is not; a minute on real nodes. gluster notices
 /// within half of that.
-const NOTICED: u32 = 12;
+pub(super) const NOTICED: u32 = 12;
 
 /// Healing that is waited for is begun anew after so many looks: once a minute on real nodes.
 const HURRIED: u32 = 6;

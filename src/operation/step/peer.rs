@@ -1,5 +1,5 @@
 //! Taking a host into a pool of gluster, and putting it out.
-use super::{Effect, Output, Place, Pool, Result, Way};
+use super::{Effect, Output, Place, Pool, Result, Way, check_heal::NOTICED};
 use crate::{
     domain::Hostname,
     node::{NodeError, Nodes, Script, gluster},
@@ -40,6 +40,9 @@ impl Effect for Probe {
 pub(crate) struct Detach {
     pub(crate) pool: Pool,
     pub(crate) peer: Hostname,
+    /// Where the peer itself is reached; journals of earlier versions do not say.
+    #[serde(default)]
+    pub(crate) host: Option<Hostname>,
 }
 
 impl Effect for Detach {
@@ -48,6 +51,7 @@ impl Effect for Detach {
     /// A failure is told in the log and does not keep the node in the database: as with Heketi, a
     /// dead node can be got rid of (storage.md 1.2).
     async fn run(&self, nodes: &Nodes) -> Result {
+        self.until_noticed(nodes).await;
         let mut result = detach(nodes, &self.pool, &self.peer).await;
         if matches!(result, Err(NodeError::InDoubt { .. })) {
             result = detach(nodes, &self.pool, &self.peer).await;
@@ -63,6 +67,29 @@ impl Effect for Detach {
     }
     fn place(&self) -> Place<'_> {
         Place::Pool(&self.pool)
+    }
+}
+
+impl Detach {
+    /// Waits until gluster has noticed that a dead peer is away. What it is told to change before
+    /// that it sends to the dead one as well, and its pool is held for ten minutes and more (seen on
+    /// GlusterFS 10.3). What cannot be asked is not waited for.
+    async fn until_noticed(&self, nodes: &Nodes) {
+        let Some(host) = &self.host else { return };
+        let listing = Script::reading().then(gluster::pool_list(nodes.tools()));
+        for _ in 0..NOTICED {
+            let alive = nodes.run(host, &listing).await;
+            if !matches!(alive, Err(NodeError::Unreachable { .. })) {
+                return;
+            }
+            let Ok((_, ran)) = self.pool.ask(nodes, &listing).await else { return };
+            let text = ran.first().map(|ran| ran.stdout.as_str()).unwrap_or_default();
+            let noticed = gluster::peers_away(text).contains(&self.peer.as_str());
+            let gone = !gluster::lists_peer(text, &self.peer);
+            if noticed || gone || !nodes.pause(nodes.pace().look_pause).await {
+                return;
+            }
+        }
     }
 }
 
