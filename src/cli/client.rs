@@ -67,8 +67,8 @@ pub(super) struct Client<'a> {
     secret: SecretString,
     clock: Clock,
     console: &'a Console,
-    /// What is being waited for, and where its state can be asked.
-    waiting: RefCell<Option<(String, String)>>,
+    /// What is being waited for, and the operations it is waited for: one, or some side by side.
+    waiting: RefCell<Vec<(String, String)>>,
 }
 
 impl<'a> Client<'a> {
@@ -90,7 +90,7 @@ impl<'a> Client<'a> {
             secret: flags.secret.clone().unwrap_or_default(),
             clock,
             console,
-            waiting: RefCell::new(None),
+            waiting: RefCell::default(),
         })
     }
 
@@ -139,24 +139,33 @@ impl<'a> Client<'a> {
             let name = queue.path().rsplit('/').next().unwrap_or_default().to_owned();
             let doing = if what.is_empty() { "waiting" } else { what };
             let id = name.clone();
-            self.waiting.replace(Some((doing.to_owned(), name)));
+            self.waiting.borrow_mut().push((doing.to_owned(), name));
             let spinner = self.console.spinner(what);
-            answer = self.wait(queue).await.with_context(|| {
+            let ended = self.wait(queue).await;
+            drop(spinner);
+            self.waiting.borrow_mut().retain(|(_, other)| *other != id);
+            answer = ended.with_context(|| {
                 format!("lost the server while {doing}; operation {id} may still go on there")
             })?;
-            drop(spinner);
-            self.waiting.replace(None);
         }
         Ok(String::from_utf8_lossy(&accepted(answer).await?).into_owned())
     }
     /// What to say when the user does not want to wait any longer.
     pub(super) fn interrupted(&self) -> anyhow::Error {
-        match self.waiting.borrow().as_ref() {
-            None => anyhow!("interrupted"),
-            Some((what, id)) => anyhow!(
+        match self.waiting.borrow().as_slice() {
+            [] => anyhow!("interrupted"),
+            [(what, id)] => anyhow!(
                 "interrupted while {what}; operation {id} goes on at the server, \
                  which answers for it at /queue/{id}"
             ),
+            [(what, _), ..] => {
+                let ids: Vec<_> = self.waiting.borrow().iter().map(|(_, id)| id.clone()).collect();
+                anyhow!(
+                    "interrupted while {what}; operations {} go on at the server, which answers \
+                     for each at /queue/ID",
+                    ids.join(", ")
+                )
+            }
         }
     }
 

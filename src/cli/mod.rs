@@ -95,7 +95,7 @@ enum Command {
     Db(server::DbCommand),
     /// Tell what does not agree between the database and the nodes; nothing is changed
     #[command(after_help = "Examples:\n  brickyard check\n  brickyard check --plan=plan.json\n  \
-        brickyard --json check")]
+        brickyard check --json")]
     Check(check::Check),
     /// Repair what is confirmed in a plan, after each thing was looked at again
     #[command(after_help = "Examples:\n  brickyard repair plan.json\n  \

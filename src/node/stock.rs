@@ -19,7 +19,7 @@ pub struct Stock {
     /// The volumes of its gluster pool.
     pub volumes: Result<Vec<VolumeReport>, String>,
     /// The other members of its pool.
-    pub peers: Result<Vec<Peer>, String>,
+    pub peers: Result<Peers, String>,
     /// Physical volumes.
     pub pvs: Result<Vec<Pv>, String>,
     /// Volume groups.
@@ -34,10 +34,22 @@ pub struct Stock {
     pub directories: Vec<Directory>,
 }
 
-/// Another member of a node's pool, as its glusterd has it.
+/// A node's pool, as its glusterd has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peers {
+    /// The node's own UUID, by which its peers know it under whatever name.
+    pub own: String,
+    /// The other members.
+    pub others: Vec<Peer>,
+}
+
+/// Another member of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The name that it was introduced by.
+    /// Its UUID.
+    pub uuid: String,
+    /// The name that it was introduced by. The one that introduced it has the name here that the
+    /// name service gave to its address.
     pub name: String,
     /// They talk with each other: a peer that has put the node out does not.
     pub connected: bool,
@@ -106,7 +118,7 @@ impl Stock {
 }
 
 /// The lines of `gluster pool list`: UUID, name, state; the node itself is `localhost`.
-fn peers(ran: &Ran) -> Result<Vec<Peer>, String> {
+fn peers(ran: &Ran) -> Result<Peers, String> {
     if !ran.ok() {
         return Err(ran.failure());
     }
@@ -115,11 +127,15 @@ fn peers(ran: &Ran) -> Result<Vec<Peer>, String> {
         return Err("not a list of peers".into());
     }
     let peer = |line: &str| {
-        let mut words = line.split_whitespace().skip(1);
-        let (name, state) = (words.next()?, words.next()?);
-        Some(Peer { name: name.to_owned(), connected: state == "Connected" })
+        let mut words = line.split_whitespace();
+        let (uuid, name, state) = (words.next()?, words.next()?, words.next()?);
+        let connected = state == "Connected";
+        Some(Peer { uuid: uuid.to_owned(), name: name.to_owned(), connected })
     };
-    Ok(lines.filter_map(peer).filter(|peer| peer.name != "localhost").collect())
+    let (own, others): (Vec<_>, Vec<_>) =
+        lines.filter_map(peer).partition(|peer| peer.name == "localhost");
+    let own = own.into_iter().next().map(|own| own.uuid).unwrap_or_default();
+    Ok(Peers { own, others })
 }
 
 /// Only a directory with the set-group-id bit was given to a group by us; another may have been
@@ -144,8 +160,9 @@ mod tests {
     #[test]
     fn a_node_is_no_peer_of_itself() {
         let text = "UUID\t\t\t\t\tHostname \tState\nd2f5\t10.0.0.2 \tDisconnected \na1b2\tlocalhost\tConnected \n";
-        let away = Peer { name: "10.0.0.2".into(), connected: false };
-        assert_eq!(peers(&ran(0, text)).unwrap(), [away]);
+        let away = Peer { uuid: "d2f5".into(), name: "10.0.0.2".into(), connected: false };
+        let pool = Peers { own: "a1b2".into(), others: vec![away] };
+        assert_eq!(peers(&ran(0, text)).unwrap(), pool);
         assert!(peers(&ran(1, "Connection failed.")).is_err());
         assert!(peers(&ran(0, "")).is_err());
     }

@@ -3,7 +3,7 @@ use super::view::{View, difference};
 use crate::{
     api::reality::{Difference, Kind, Repair},
     domain::NodeId,
-    node::stock::Peer,
+    node::stock::{Peer, Peers},
     store::nodes::Node,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn compare(view: &View<'_>, differences: &mut Vec<Difference>) {
     for cluster in &view.facts.after.clusters {
         let members: Vec<&Node> = view.members(cluster.id).collect();
-        let lists: BTreeMap<NodeId, &Vec<Peer>> = members
+        let lists: BTreeMap<NodeId, &Peers> = members
             .iter()
             .filter_map(|node| Some((node.id, view.stock(node.id)?.peers.as_ref().ok()?)))
             .collect();
@@ -30,11 +30,14 @@ pub(super) fn compare(view: &View<'_>, differences: &mut Vec<Difference>) {
 /// Nodes that have told of their peers and are in no pool with most of the others.
 ///
 /// A node that was put out while it was away still lists the others, which do not talk with it.
-fn outside<'a>(members: &[&'a Node], lists: &BTreeMap<NodeId, &Vec<Peer>>) -> Vec<&'a Node> {
+fn outside<'a>(members: &[&'a Node], lists: &BTreeMap<NodeId, &Peers>) -> Vec<&'a Node> {
     let listed = |from: &Node, to: &Node| {
         let list = lists.get(&from.id)?;
-        let is_named = |peer: &&Peer| to.storage.iter().any(|name| name.as_str() == peer.name);
-        Some(list.iter().find(is_named))
+        let own = lists.get(&to.id).map(|own| own.own.as_str());
+        let is_it = |peer: &&Peer| {
+            own == Some(&peer.uuid) || to.storage.iter().any(|name| name.as_str() == peer.name)
+        };
+        Some(list.others.iter().find(is_it))
     };
     let joined = |a: &Node, b: &Node| {
         let Some(Some(peer)) = listed(a, b) else { return false };
@@ -84,11 +87,16 @@ mod tests {
     /// Names of peers, `-` before those that are not connected.
     fn found(lists: [Option<&[&str]>; 3]) -> Vec<String> {
         let nodes = [node(1), node(2), node(3)];
-        let peer = |name: &&str| Peer {
-            name: name.trim_start_matches('-').to_owned(),
-            connected: !name.starts_with('-'),
+        let peer = |shown: &&str| {
+            let name = shown.trim_start_matches('-').to_owned();
+            let uuid = format!("u{}", name.trim_start_matches(|c: char| !c.is_ascii_digit()));
+            Peer { uuid, name, connected: !shown.starts_with('-') }
         };
-        let lists = lists.map(|list| list.map(|names| names.iter().map(peer).collect::<Vec<_>>()));
+        let list = |(n, list): (usize, Option<&[&str]>)| {
+            let others = list?.iter().map(peer).collect();
+            Some(Peers { own: format!("u{}", n + 1), others })
+        };
+        let lists: Vec<_> = lists.into_iter().enumerate().map(list).collect();
         let lists =
             nodes.iter().zip(&lists).filter_map(|(n, l)| Some((n.id, l.as_ref()?))).collect();
         let members: Vec<_> = nodes.iter().collect();
@@ -102,6 +110,14 @@ mod tests {
         assert_eq!(found([Some(&["s2"]), Some(&["s1"]), Some(&[])]), ["n3"]);
         // It was put out while it was away, and does not know.
         assert_eq!(found([Some(&["s2"]), Some(&["s1"]), Some(&["-s1", "-s2"])]), ["n3"]);
+    }
+    /// Whoever took another in is called there as the name service calls its address.
+    #[test]
+    fn a_peer_by_another_name() {
+        let whole = [Some(&["-s2", "s3"][..]), Some(&["-host1", "s3"]), Some(&["s2", "host1"])];
+        assert!(found(whole).is_empty());
+        assert!(found([Some(&["-s2"][..]), Some(&["-host1"]), None]).is_empty());
+        assert_eq!(found([Some(&["-s2"][..]), Some(&["-host1"]), Some(&[])]), ["n3"]);
     }
     #[test]
     fn a_node_that_is_away_is_not_outside() {

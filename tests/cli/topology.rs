@@ -5,9 +5,8 @@ use super::{
     transcript,
 };
 use serde_json::{Value, json};
-use std::{fmt::Write as _, io::Write};
+use std::{collections::BTreeMap, fmt::Write as _, io::Write};
 
-const QUEUE: &str = "/queue/0123456789abcdef0123456789abcdef";
 const BUSY: &str = "Hostname edge2 already used by node with id 0\n\n";
 
 /// Ids in the order in which the recorded load made its clusters and nodes.
@@ -22,8 +21,8 @@ struct Fake {
     clusters: Vec<Value>,
     nodes: Vec<Value>,
     ids: Box<dyn Iterator<Item = String> + Send>,
-    /// What the poll of the operation that was started last says.
-    outcome: Answer,
+    /// What the polls of operations say, by their paths.
+    outcomes: BTreeMap<String, Answer>,
     /// Manage names and devices that fail.
     broken: Vec<&'static str>,
 }
@@ -34,7 +33,7 @@ impl Fake {
             clusters: vec![],
             nodes: vec![],
             ids: Box::new(ids),
-            outcome: Answer::done(),
+            outcomes: BTreeMap::default(),
             broken: broken.to_vec(),
         }
     }
@@ -45,7 +44,7 @@ impl Fake {
         let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
         let id = request.path.rsplit('/').next().unwrap();
         match (request.method.as_str(), request.path.as_str()) {
-            ("GET", QUEUE) => self.outcome.clone(),
+            ("GET", path) if path.starts_with("/queue/") => self.outcomes[path].clone(),
             ("GET", "/clusters") => {
                 let ids: Vec<&Value> = self.clusters.iter().map(|c| &c["id"]).collect();
                 Answer::json(&json!({ "clusters": ids }).to_string())
@@ -88,15 +87,12 @@ impl Fake {
         let cluster = clusters.find(|c| c["id"] == node["cluster"]).unwrap();
         cluster["nodes"].as_array_mut().unwrap().push(id.clone().into());
         self.nodes.push(node);
-        self.outcome = Answer::see_other(&format!("/nodes/{id}"));
-        Answer::accepted()
+        self.accepted(Answer::see_other(&format!("/nodes/{id}")))
     }
     fn add_device(&mut self, wanted: &Value) -> Answer {
         let name = wanted["name"].as_str().unwrap();
-        self.outcome = Answer::done();
         if self.broken.contains(&name) {
-            self.outcome = Answer::new(500, "Initializing device failed\n");
-            return Answer::accepted();
+            return self.accepted(Answer::new(500, "Initializing device failed\n"));
         }
         let node = self.nodes.iter_mut().find(|n| n["id"] == wanted["node"]).unwrap();
         let devices = node["devices"].as_array_mut().unwrap();
@@ -106,7 +102,13 @@ impl Fake {
             "storage": {"total": 1, "free": 1, "used": 0}, "bricks": [],
             "tags": wanted["tags"],
         }));
-        Answer::accepted()
+        self.accepted(Answer::done())
+    }
+    /// An operation that ends like this at its first poll.
+    fn accepted(&mut self, outcome: Answer) -> Answer {
+        let path = format!("/queue/{:032x}", self.outcomes.len());
+        self.outcomes.insert(path.clone(), outcome);
+        Answer::new(202, "").with("Location", &path)
     }
 }
 
@@ -176,6 +178,39 @@ async fn failures_are_counted_and_do_not_stop_the_rest() {
     assert_eq!(run, Run { code: 255, out, err });
     let last = server.seen().into_iter().rfind(|r| r.path == "/devices").unwrap().body;
     assert!(last.ends_with(r#""destroydata":true}"#), "{last}");
+}
+
+/// While a device of one node is set up, the next node is added, and its devices; and all of it is
+/// told in the order of the file.
+#[tokio::test]
+async fn devices_of_different_nodes_are_set_up_side_by_side() {
+    let mut fake = Fake::new(some_ids(), &[]);
+    let (mut all_begun, mut polls) = (false, 0);
+    let server = Server::start(move |request: &Request| {
+        all_begun |= request.body.contains("/dev/vdz");
+        polls += usize::from(request.path.starts_with("/queue/"));
+        let answer = fake.answer(request);
+        let is_first = request.path == format!("/queue/{:032x}", 1);
+        // Were it waited for, it would never end.
+        if is_first && !all_begun && polls < 100 { Answer::pending() } else { answer }
+    })
+    .await;
+    let nodes = [node("a", r#""/dev/vdb""#), node("b", r#""/dev/vdb","/dev/vdz""#)].join(",");
+    let text = format!(r#"{{"clusters":[{{"nodes":[{nodes}]}}]}}"#);
+    let run = load(&server, &file(&text).path().display().to_string()).await;
+    let added = "\t\tAdding device /dev/vdb ... OK\n";
+    let expected = format!(
+        "\tCreating node a ... ID: {:032x}\n{added}\tCreating node b ... ID: {:032x}\n{added}\
+         \t\tAdding device /dev/vdz ... OK\n",
+        2, 3
+    );
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    assert!(run.out.ends_with(&expected), "{}", run.out);
+    let posts: Vec<_> =
+        server.lines().into_iter().filter(|line| line.starts_with("POST")).collect();
+    let last_node = posts.iter().rposition(|line| line.contains("/nodes")).unwrap();
+    let done = server.seen().iter().filter(|r| r.path == format!("/queue/{:032x}", 1)).count();
+    assert!(last_node > 0 && done > 1 && done < 100, "{done}: {posts:#?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ mod file;
 mod info;
 mod load;
 mod members;
+mod pages;
 
 pub use file::read;
 pub use info::render;

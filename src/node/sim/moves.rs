@@ -90,9 +90,11 @@ pub(super) fn pool_list(world: &mut World, host: &str) -> String {
     }
     let lines = peers.difference(&own).map(|peer| {
         let state = if world.notices(peer) { "Disconnected" } else { "Connected" };
-        format!("uuid\t{peer}\t{state} \n")
+        let uuid = world.addresses.get(peer).unwrap_or(peer);
+        format!("uuid-{uuid}\t{peer}\t{state} \n")
     });
-    format!("UUID\tHostname\tState\n{}uuid\tlocalhost\tConnected \n", lines.collect::<String>())
+    let lines: String = lines.collect();
+    format!("UUID\tHostname\tState\n{lines}uuid-{host}\tlocalhost\tConnected \n")
 }
 
 pub(super) fn detach(world: &mut World, peer: &str, force: bool) -> Outcome {
