@@ -14,7 +14,7 @@ test *ARGUMENTS:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
-    cargo clippy --test lab --test moves --test survive --test torture --test provisioner -- -D warnings
+    cargo clippy --test lab --test claim --test drift --test moves --test speed --test survive --test torture --test provisioner -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 
 # Licences, advisories and sources of dependencies (cargo install cargo-deny)
@@ -41,9 +41,21 @@ torture *ARGUMENTS:
 lab *USERS:
     tests/lab/run {{USERS}}
 
+# A claim of Kubernetes on the same nodes
+claim *USER:
+    tests/lab/claim {{USER}}
+
 # Bricks moving between four of them while their volumes are written to
 moves *USER:
     tests/lab/moves {{USER}}
+
+# What people do to nodes by hand is found and repaired, and a lost database made again
+drift *USER:
+    tests/lab/drift {{USER}}
+
+# How long things take on the same nodes, beside what the nodes need
+speed:
+    tests/lab/speed
 
 # Kills and power cuts on the same nodes: --kills N --cuts M --seed S
 survive *ARGUMENTS:

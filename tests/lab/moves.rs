@@ -18,6 +18,8 @@ mod compare;
 #[path = "scenario/database.rs"]
 #[expect(dead_code, reason = "the other runs ask for more")]
 mod database;
+#[path = "scenario/heal.rs"]
+mod heal;
 #[path = "scenario/node.rs"]
 mod node;
 #[path = "../operations/rest.rs"]
@@ -28,21 +30,17 @@ mod server;
 
 use cluster::{devices, dissolve, index_of, leftovers};
 use compare::differences;
+use heal::whole;
 use node::{Node, sh};
 use serde_json::{Value, json};
 use server::Server;
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 use tokio::runtime::Runtime;
 
 /// One more than a set has bricks: there is room for whoever leaves.
 const NODES: [u8; 4] = [1, 2, 3, 4];
 /// Writes and reads all the time, and is never removed.
 const CLIENT: Node = Node(1);
-/// Self-heal daemons look every ten minutes, and at once when a brick is replaced.
-const HEALING: Duration = Duration::from_mins(20);
 
 fn main() {
     let user = std::env::args().nth(1).unwrap_or_else(|| "root".into());
@@ -112,7 +110,7 @@ impl Moves {
         assert_eq!((&info["state"], &info["bricks"]), (&json!("failed"), &json!([])));
         assert_eq!(info["storage"]["used"], 0);
         say(&format!("device removed: {} s", started.elapsed().as_secs()));
-        whole();
+        whole(CLIENT, &["rep", "dis"]);
         // It can come back.
         self.server.cli(&["device", "disable", device]);
         self.server.cli(&["device", "enable", device]);
@@ -125,7 +123,7 @@ impl Moves {
         self.server.cli(&["brick", "evict", &brick]);
         assert!(self.bricks(volume).iter().all(|now| id(now) != brick));
         say(&format!("brick evicted: {} s", started.elapsed().as_secs()));
-        whole();
+        whole(CLIENT, &["rep", "dis"]);
         self.agrees();
     }
 
@@ -178,7 +176,7 @@ impl Moves {
             self.server.cli(&["device", "add", &format!("--name={disk}"), &node]);
         }
         say(&format!("a fresh node in its place: {} s", started.elapsed().as_secs()));
-        whole();
+        whole(CLIENT, &["rep", "dis"]);
         self.agrees();
     }
 
@@ -196,28 +194,6 @@ impl Moves {
         let found = differences(&self.server.database(self.runtime.handle()), &self.nodes);
         assert_eq!(found, [""; 0], "the nodes and the database differ");
     }
-}
-
-/// Waits until every brick of every volume is there and nothing is left to be healed.
-fn whole() {
-    let started = Instant::now();
-    for volume in ["rep", "dis"] {
-        for look in 1.. {
-            // gluster itself looks for what it has missed only every ten minutes.
-            if look % 12 == 0 {
-                CLIENT.run(&format!("gluster --mode=script volume heal {volume} || true"));
-            }
-            let info = CLIENT.run(&format!("gluster --mode=script volume heal {volume} info"));
-            let counts: Vec<_> =
-                info.lines().filter_map(|line| line.strip_prefix("Number of entries: ")).collect();
-            if counts == ["0"; 3] {
-                break;
-            }
-            assert!(started.elapsed() < HEALING, "{volume} is not healed:\n{info}");
-            thread::sleep(Duration::from_secs(5));
-        }
-    }
-    say(&format!("healed: {} s", started.elapsed().as_secs()));
 }
 
 fn id(object: &Value) -> String {

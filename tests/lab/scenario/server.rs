@@ -54,7 +54,8 @@ impl Server {
     pub fn end(mut self) {
         self.terminate();
     }
-    fn terminate(&mut self) {
+    /// Ends it as Kubernetes ends it; `revive` starts it again.
+    pub fn terminate(&mut self) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = self.process.wait().unwrap();
@@ -84,15 +85,31 @@ impl Server {
         }
         kept
     }
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
     }
 
+    /// A file in its folder, which is that of its database.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
     /// Writes a file for the command line; its path.
     pub fn write(&self, name: &str, text: &str) -> String {
-        let path = self.folder.path().join(name);
+        let path = self.path(name);
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
+    }
+
+    /// Runs a command of the program itself that must succeed; what it prints.
+    pub fn tool(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(BINARY);
+        command.env("HEKETI_CLI_SERVER", self.url()).env("HEKETI_CLI_USER", "admin");
+        command.env("HEKETI_CLI_KEY", "lab admin").args(arguments);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}\n{text}");
+        text
     }
 
     /// Runs a command that must succeed; what it prints.
