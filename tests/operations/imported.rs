@@ -1,7 +1,8 @@
 //! Volumes of an import: which of their bricks belong together only gluster knows.
 use super::{
+    fuse::Trouble,
     scenario::{Base, clone, evict, named},
-    site::{Server, Site},
+    site::{Server, Site, settings},
 };
 use brickyard::{
     domain::BrickId,
@@ -106,4 +107,35 @@ fn an_order_that_cannot_be_told_is_not_guessed() {
         assert!(refused.contains("belong together cannot be told"), "{refused}");
     }
     server.end();
+}
+
+/// A volume of Heketi before version 9 has no mark that a clone could inherit, and a clone that
+/// Heketi made has that of its source: what is made of them is known by where it lies.
+#[test]
+fn a_clone_is_taken_back_whatever_mark_it_inherits() {
+    for mark in [None, Some("0123456789abcdef0123456789abcdef")] {
+        let site = site();
+        let own = {
+            let mut world = site.sim.world();
+            let source = world.volumes.iter_mut().find(|v| v.name == "two").unwrap();
+            let own = source.options.remove("user.heketi.id").unwrap();
+            source.options.extend(mark.map(|mark| ("user.heketi.id".to_owned(), mark.to_owned())));
+            own
+        };
+        let before = site.sim.world().volumes.clone();
+        let server = site.start_with(None, Trouble::Broken("user.heketi.id"), settings());
+        let id = server.must(server.operations.start(clone(base().volume("two"), "twin"))).unwrap();
+        server.rest();
+        match server.queued(id) {
+            Queued::Failed(why) => assert!(why.contains("user.heketi.id is broken"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(site.sim.world().volumes, before);
+        let mut world = site.sim.world();
+        let source = world.volumes.iter_mut().find(|v| v.name == "two").unwrap();
+        source.options.insert("user.heketi.id".into(), own);
+        drop(world);
+        server.picture(None).unwrap();
+        server.end();
+    }
 }

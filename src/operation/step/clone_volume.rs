@@ -52,8 +52,9 @@ pub(crate) struct SourceBrick {
 
 /// The clone: made of a snapshot, with an id of its own, started.
 ///
-/// Until the id is set it has that of the source, copied by gluster. That it is ours is known
-/// then by its name, which was free before ([`FindNameFree`]).
+/// Until the id is set it has that of the source, copied by gluster, if the source has its own: one
+/// of Heketi's may have none, or another's. That it is ours is known then by its name, which was
+/// free before ([`FindNameFree`]), and by where its bricks lie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CloneVolume {
     pub(crate) pool: Pool,
@@ -76,7 +77,7 @@ impl CloneVolume {
     }
     fn is(&self, found: &VolumeState) -> bool {
         let ids = [self.id, self.source_id].map(|id| id.to_string());
-        found.id.as_ref().is_some_and(|id| ids.contains(id))
+        found.id.as_ref().is_some_and(|id| ids.contains(id)) || self.layout(found).is_ok()
     }
     fn bad_answer(&self, why: &BadAnswer) -> NodeError {
         let host =
