@@ -326,13 +326,21 @@ impl VolumeState {
         }
     }
     /// Whether the volume is the one with this id: by its option, or else by its bricks, since
-    /// the option is not set yet on a volume that was only just created.
+    /// the option is not set yet on a volume that was only just created, and never was before
+    /// Heketi 9. A clone that Heketi made has the option of its source, but no brick of it
+    /// (storage.md 1.11).
     #[must_use]
     pub fn is(&self, id: VolumeId, bricks: &[BrickAddress]) -> bool {
         match &self.id {
-            Some(text) => *text == id.to_string(),
+            Some(text) => *text == id.to_string() || self.is_made_of(bricks),
             None => bricks.iter().any(|brick| self.has(brick)),
         }
+    }
+    /// Whether it has these bricks and no others.
+    fn is_made_of(&self, bricks: &[BrickAddress]) -> bool {
+        !bricks.is_empty()
+            && self.bricks.len() == bricks.len()
+            && bricks.iter().all(|brick| self.has(brick))
     }
     /// Whether the brick belongs to the volume.
     #[must_use]

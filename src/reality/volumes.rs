@@ -23,12 +23,13 @@ pub(super) fn compare(
     let in_gluster: BTreeMap<ClusterId, _> = clusters.map(|id| (id, view.in_gluster(id))).collect();
     for (volume, bricks) in view.settled_volumes() {
         let Some((found, all_told)) = in_gluster.get(&volume.cluster) else { continue };
-        match find(found, volume) {
+        match find(view, found, volume) {
             Some(report) if is_another(view, volume, &bricks, report) => {
                 differences.push(another(volume, report));
             }
             Some(report) => {
                 state(volume, report, differences);
+                differences.extend(mark(volume, report));
                 options(volume, report, differences);
                 places(view, volume, &bricks, report, differences);
             }
@@ -48,27 +49,38 @@ pub(super) fn compare(
     }
 }
 
-/// By its name, which nobody else can have in its pool; or by its id, had it been renamed.
-fn find<'a>(found: &BTreeMap<&str, &'a VolumeReport>, volume: &Volume) -> Option<&'a VolumeReport> {
+/// By its name, which nobody else can have in its pool; or by its id, had it been renamed. A clone
+/// that Heketi made has the id of its source, and is known by its own name.
+fn find<'a>(
+    view: &View<'_>,
+    found: &BTreeMap<&str, &'a VolumeReport>,
+    volume: &Volume,
+) -> Option<&'a VolumeReport> {
     let id = volume.id.to_string();
-    let by_id = || found.values().find(|report| report.options.get(ID_OPTION) == Some(&id));
-    found.get(volume.name.as_str()).or_else(by_id).copied()
+    let renamed = || {
+        let names = view.known_volumes().0;
+        found.values().find(|report| {
+            report.options.get(ID_OPTION) == Some(&id) && !names.contains(report.name.as_str())
+        })
+    };
+    found.get(volume.name.as_str()).or_else(renamed).copied()
 }
 
 /// Whether another volume has taken the name of ours: nothing of it is ours to change. One without a
-/// mark is ours if it has a brick of ours.
+/// mark is ours if it has a brick of ours, one with another's if it has just our bricks.
 fn is_another(
     view: &View<'_>,
     volume: &Volume,
     bricks: &[&StoredBrick],
     report: &VolumeReport,
 ) -> bool {
+    let is_there = |brick: &&StoredBrick| {
+        view.addresses(brick).iter().any(|address| report.bricks.contains(address))
+    };
     match report.options.get(ID_OPTION) {
-        Some(id) => *id != volume.id.to_string(),
-        None => !bricks
-            .iter()
-            .flat_map(|brick| view.addresses(brick))
-            .any(|address| report.bricks.contains(&address)),
+        Some(id) if *id == volume.id.to_string() => false,
+        Some(_) => bricks.len() != report.bricks.len() || !bricks.iter().all(is_there),
+        None => !bricks.iter().any(is_there),
     }
 }
 
@@ -101,8 +113,33 @@ fn state(volume: &Volume, report: &VolumeReport, differences: &mut Vec<Differenc
     differences.push(difference(Kind::VolumeNotStarted, &volume.id.to_string(), text, repair));
 }
 
+/// The volume bears its id, by which it is known whatever becomes of its name and its bricks.
+fn mark(volume: &Volume, report: &VolumeReport) -> Option<Difference> {
+    let id = volume.id.to_string();
+    let has = report.options.get(ID_OPTION);
+    let (shown, advice) = match has {
+        Some(has) if *has == id => return None,
+        Some(has) => (
+            format!("is {has:?}"),
+            "by its bricks it is ours: gluster gives a clone the options of the volume that it was \
+             made of, and Heketi leaves it so",
+        ),
+        None => (
+            "is not set".to_owned(),
+            "Heketi before version 9 did not set it; without it the volume gets another id when a \
+             lost database is rebuilt",
+        ),
+    };
+    let text = format!("volume {}: {ID_OPTION} {shown}, and should be {id:?}", volume.name);
+    let about = format!("{id}/{ID_OPTION}");
+    let repair = Repair::SetOption { volume: volume.id, key: ID_OPTION.to_owned(), value: id };
+    let mut found = difference(Kind::OptionChanged, &about, text, Some(repair));
+    found.advice = advice.into();
+    Some(found)
+}
+
 fn options(volume: &Volume, report: &VolumeReport, differences: &mut Vec<Difference>) {
-    let mut wanted: BTreeMap<&str, String> = volume
+    let wanted: BTreeMap<&str, String> = volume
         .options
         .iter()
         .filter_map(|option| option.key_value())
@@ -111,7 +148,6 @@ fn options(volume: &Volume, report: &VolumeReport, differences: &mut Vec<Differe
         .map(|(key, value)| (key, words(value)))
         .collect();
     let id = volume.id.to_string();
-    wanted.insert(ID_OPTION, id.clone());
     for (key, value) in wanted {
         let has = report.options.get(key).map(|value| words(value));
         if has.as_deref().is_some_and(|has| same(has, &value)) {

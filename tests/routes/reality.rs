@@ -357,36 +357,80 @@ async fn an_option_is_changed() {
     set("network.ping-timeout", None);
     found_and_repaired(&app, "option-changed", "network.ping-timeout is not set", "set-option")
         .await;
-    set("user.heketi.id", None);
-    found_and_repaired(&app, "option-changed", "user.heketi.id is not set", "set-option").await;
-    // Another volume by the same name is told, and nothing of it is changed.
-    let id = id(&volume);
-    set("user.heketi.id", Some("0123456789abcdef0123456789abcdef"));
-    let found = only(&app, "option-changed").await;
-    assert_eq!(found["repair"], Value::Null, "{found}");
-    set("user.heketi.id", Some(&id));
     // What nobody asked for is nobody's business.
     set("performance.read-ahead", Some("off"));
     assert_eq!(differences(&app).await, [] as [Value; 0]);
 }
 
-/// Somebody's volume that has the name of ours, and no mark: it is not marked as ours, so that a
-/// deletion of ours never reaches it.
+/// Heketi before version 9 marked none; and gluster gives a clone the mark of its source, which
+/// Heketi leaves there. By its bricks it is ours.
+#[tokio::test]
+async fn a_volume_of_heketis_bears_no_mark_or_that_of_another() {
+    let (app, volume) = site().await;
+    let (id, source) = (id(&volume), "0123456789abcdef0123456789abcdef");
+    for (mark, is) in [(None, "is not set".to_owned()), (Some(source), format!("is {source:?}"))] {
+        let set = |world: &mut World| {
+            let options = &mut world.volumes[0].options;
+            options.remove("user.heketi.id");
+            options.extend(mark.map(|mark| ("user.heketi.id".to_owned(), mark.to_owned())));
+        };
+        set(&mut app.sim.world());
+        let words = format!("user.heketi.id {is}, and should be {id:?}");
+        found_and_repaired(&app, "option-changed", &words, "set-option").await;
+        assert_eq!(app.sim.world().volumes[0].options["user.heketi.id"], id);
+        // Nothing else waits for that.
+        set(&mut app.sim.world());
+        app.sim.world().volumes[0].started = false;
+        let found = differences(&app).await;
+        let stopped = found.iter().find(|found| found["kind"] == "volume-not-started").unwrap();
+        assert_eq!(repair(&app, stopped).await.status, 204);
+        assert!(app.sim.world().volumes[0].started);
+        only(&app, "option-changed").await;
+    }
+}
+
+/// What bears the mark of a volume that is gone is not that volume when it is another one of ours.
+#[tokio::test]
+async fn a_clone_with_the_mark_of_its_source_does_not_stand_for_it() {
+    let (app, source) = site().await;
+    let path = format!("/volumes/{}/clone", id(&source));
+    let made = app.client.post(&path, json!({"name": "twin"})).await;
+    assert_eq!(app.client.finish(made).await.status, 200);
+    {
+        let mut world = app.sim.world();
+        world.volumes.retain(|volume| volume.name == "twin");
+        world.volumes[0].options.insert("user.heketi.id".into(), id(&source));
+    }
+    let mut found: Vec<_> = differences(&app)
+        .await
+        .iter()
+        .map(|one| one["kind"].as_str().unwrap().to_owned())
+        .collect();
+    found.sort();
+    assert_eq!(found, ["option-changed", "volume-not-in-gluster"]);
+}
+
+/// Somebody's volume that has the name of ours, and no mark or its own: it is not marked as ours,
+/// so that a deletion of ours never reaches it.
 #[tokio::test]
 async fn a_volume_that_took_our_name_is_left_alone() {
-    let (app, _) = site().await;
-    for volume in &mut app.sim.world().volumes {
-        volume.options.clear();
-        volume.started = false;
-        volume.bricks = (0..3).map(|n| format!("10.0.0.{}:/export/theirs", n + 1)).collect();
+    for mark in [None, Some("0123456789abcdef0123456789abcdef")] {
+        let (app, _) = site().await;
+        for volume in &mut app.sim.world().volumes {
+            volume.options.clear();
+            volume.options.extend(mark.map(|id| ("user.heketi.id".to_owned(), id.to_owned())));
+            volume.started = false;
+            volume.bricks = (0..3).map(|n| format!("10.0.0.{}:/export/theirs", n + 1)).collect();
+        }
+        let before = app.sim.world().volumes.clone();
+        let found = differences(&app).await;
+        let theirs: Vec<_> = found.iter().filter(|d| d["kind"] == "option-changed").collect();
+        assert_eq!(theirs.len(), 1, "{found:#?}");
+        let text = theirs[0]["text"].as_str().unwrap();
+        assert!(text.contains(mark.unwrap_or("without a mark")), "{found:#?}");
+        assert!(found.iter().all(|difference| difference["repair"].is_null()), "{found:#?}");
+        assert!(app.sim.world().volumes == before);
     }
-    let before = app.sim.world().volumes.clone();
-    let found = differences(&app).await;
-    let theirs: Vec<_> = found.iter().filter(|d| d["kind"] == "option-changed").collect();
-    assert_eq!(theirs.len(), 1, "{found:#?}");
-    assert!(theirs[0]["text"].as_str().unwrap().contains("without a mark"), "{found:#?}");
-    assert!(found.iter().all(|difference| difference["repair"].is_null()), "{found:#?}");
-    assert!(app.sim.world().volumes == before);
 }
 
 #[tokio::test]
