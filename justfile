@@ -14,7 +14,7 @@ test *ARGUMENTS:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
-    cargo clippy --test lab --test claim --test drift --test moves --test speed --test survive --test torture --test provisioner -- -D warnings
+    cargo clippy --test lab --test adopted --test claim --test drift --test moves --test speed --test survive --test torture --test provisioner -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 
 # Licences, advisories and sources of dependencies (cargo install cargo-deny)
@@ -56,6 +56,10 @@ drift *USER:
 # How long things take on the same nodes, beside what the nodes need
 speed:
     tests/lab/speed
+
+# An estate made by Heketi's commands changes hands while it is in use
+adopted *ARGUMENTS:
+    tests/lab/adopted {{ARGUMENTS}}
 
 # Kills and power cuts on the same nodes: --kills N --cuts M --seed S
 survive *ARGUMENTS:

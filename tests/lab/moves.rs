@@ -10,6 +10,8 @@
     unreachable_pub,
     reason = "a run that cannot go on fails, and what it prints is its report"
 )]
+#[path = "scenario/client.rs"]
+mod client;
 #[path = "scenario/cluster.rs"]
 #[expect(dead_code, reason = "the other runs have three nodes")]
 mod cluster;
@@ -28,6 +30,7 @@ mod rest;
 #[expect(dead_code, reason = "the other runs kill it")]
 mod server;
 
+use client::Client;
 use cluster::{devices, dissolve, index_of, leftovers};
 use compare::differences;
 use heal::whole;
@@ -41,6 +44,8 @@ use tokio::runtime::Runtime;
 const NODES: [u8; 4] = [1, 2, 3, 4];
 /// Writes and reads all the time, and is never removed.
 const CLIENT: Node = Node(1);
+/// Where it asks for the volume when its own node does not answer.
+const BACKUPS: [Node; 2] = [Node(2), Node(4)];
 
 fn main() {
     let user = std::env::args().nth(1).unwrap_or_else(|| "root".into());
@@ -77,18 +82,17 @@ impl Moves {
         let replicated = id(&self.server.json(&replicated));
         let kind = ["--durability=disperse", "--disperse-data=2", "--redundancy=1", "--name=dis"];
         let dispersed = id(&self.server.json(&[&create[..], &kind].concat()));
-        let clients = ["rep", "dis"].map(Client::start);
+        let clients = ["rep", "dis"].map(|volume| Client::start(CLIENT, volume, &BACKUPS));
 
         self.remove_a_device(&replicated);
-        clients.iter().for_each(Client::check);
+        check(&clients);
         self.evict(&dispersed);
-        clients.iter().for_each(Client::check);
+        check(&clients);
         self.replace_a_dead_node();
-        clients.iter().for_each(Client::check);
+        check(&clients);
 
-        for client in clients {
-            client.end();
-        }
+        check(&clients);
+        clients.into_iter().for_each(Client::end);
         for volume in [&replicated, &dispersed] {
             self.server.cli(&["volume", "delete", volume]);
         }
@@ -196,6 +200,13 @@ impl Moves {
     }
 }
 
+fn check(clients: &[Client]) {
+    for client in clients {
+        let (volume, files) = (&client.volume, client.check());
+        say(&format!("{volume}: {files} files, all as they were written"));
+    }
+}
+
 fn id(object: &Value) -> String {
     object["id"].as_str().unwrap().to_owned()
 }
@@ -211,62 +222,4 @@ fn topology() -> String {
     };
     let nodes: Vec<Value> = NODES.iter().map(node).collect();
     json!({"clusters": [{"nodes": nodes}]}).to_string()
-}
-
-/// Writes files to a mounted volume all the time, remembers their sums elsewhere, and reads what it
-/// has written before.
-struct Client {
-    volume: &'static str,
-}
-
-impl Client {
-    fn start(volume: &'static str) -> Self {
-        let others: Vec<_> = [2, 4].map(storage).to_vec();
-        let script = format!(
-            "rm -rf /tmp/{volume}; mkdir -p /tmp/{volume} /mnt/{volume}\n\
-             mount -t glusterfs -o backup-volfile-servers={} {}:/{volume} /mnt/{volume}\n\
-             cat > /tmp/{volume}/work <<'END'\n\
-             i=0\n\
-             while [ ! -e /tmp/{volume}/stop ]; do\n\
-               i=$((i + 1))\n\
-               head -c 65536 /dev/urandom > /tmp/{volume}/new\n\
-               sum=$(sha256sum < /tmp/{volume}/new)\n\
-               cp /tmp/{volume}/new /mnt/{volume}/f$i || echo \"f$i not written\" >> /tmp/{volume}/bad\n\
-               echo \"${{sum%% *}}  f$i\" >> /tmp/{volume}/sums\n\
-               old=$(sed -n \"$((i / 2 + 1))p\" /tmp/{volume}/sums)\n\
-               cd /mnt/{volume} && echo \"$old\" | sha256sum --status -c || echo \"$old not read\" >> /tmp/{volume}/bad\n\
-               sleep 0.2\n\
-             done\n\
-             touch /tmp/{volume}/stopped\n\
-             END\n\
-             setsid nohup sh /tmp/{volume}/work > /tmp/{volume}/log 2>&1 < /dev/null &",
-            others.join(":"),
-            storage(CLIENT.0),
-        );
-        CLIENT.run(&script);
-        Self { volume }
-    }
-
-    /// Everything that was ever written can be read, and always could.
-    fn check(&self) {
-        let volume = self.volume;
-        let bad = CLIENT.run(&format!("cat /tmp/{volume}/bad 2>/dev/null || true"));
-        assert_eq!(bad, "", "{volume}: {}", CLIENT.run(&format!("tail /tmp/{volume}/log")));
-        let written = CLIENT.run(&format!("wc -l < /tmp/{volume}/sums"));
-        let verify = format!(
-            "head -n {written} /tmp/{volume}/sums > /tmp/{volume}/known && cd /mnt/{volume} && \
-             sha256sum --quiet -c /tmp/{volume}/known && echo all"
-        );
-        assert_eq!(CLIENT.run(&verify), "all", "{volume}");
-        say(&format!("{volume}: {written} files, all as they were written"));
-    }
-
-    fn end(self) {
-        let volume = self.volume;
-        CLIENT.run(&format!(
-            "touch /tmp/{volume}/stop; while [ ! -e /tmp/{volume}/stopped ]; do sleep 0.2; done"
-        ));
-        self.check();
-        CLIENT.run(&format!("umount /mnt/{volume} && rmdir /mnt/{volume} && rm -r /tmp/{volume}"));
-    }
 }

@@ -28,9 +28,9 @@ pub fn differences(database: &Database, nodes: &[Node]) -> Vec<String> {
 
 fn differences_now(database: &Database, nodes: &[Node]) -> Vec<String> {
     let mut found = vec![];
-    let mut wanted = database.ask(async |db| {
+    let (mut wanted, unordered) = database.ask(async |db| {
         found.extend(at_rest(db).await.err().map(|what| format!("database: {what}")));
-        wanted(db).await
+        (wanted(db).await, unordered(db).await)
     });
     let facts: Vec<(Node, String)> = thread::scope(|scope| {
         let ask = |&node: &Node| scope.spawn(move || (node, node.run(FACTS)));
@@ -40,23 +40,29 @@ fn differences_now(database: &Database, nodes: &[Node]) -> Vec<String> {
     for (node, text) in facts {
         let text = text.strip_suffix("done").unwrap_or_else(|| panic!("cut off: {text}"));
         let of_database = wanted.remove(&node.manage()).unwrap_or_default();
-        found.extend(compared(&node.manage(), text, &of_database));
+        found.extend(compared(&node.manage(), text, &of_database, &unordered));
     }
     found.extend(wanted.into_keys().map(|host| format!("{host} is only in the database")));
     found
 }
 
 /// Counted, since what is there twice is wrong as well.
-fn compared(host: &str, facts: &str, wanted: &[String]) -> Vec<String> {
+fn compared(host: &str, facts: &str, wanted: &[String], unordered: &[String]) -> Vec<String> {
+    let told = |line: &str| {
+        let any = unordered.iter().any(|name| line.starts_with(&format!("volume {name}: ")));
+        if any { in_any_order(line) } else { line.to_owned() }
+    };
+    let facts: Vec<String> = facts.lines().map(told).collect();
+    let wanted: Vec<String> = wanted.iter().map(|line| told(line)).collect();
     let mut count = BTreeMap::<&str, i32>::new();
     // A device's folder may wait for its next brick, but not outlive the device.
     let group = |line: &str| wanted.iter().any(|w| w.starts_with(&format!("group {line}:")));
     let folder =
         |line: &str| line.strip_prefix(&format!("mount point {MOUNTS}/")).is_some_and(group);
-    for line in facts.lines().filter(|line| !line.is_empty() && !folder(line)) {
+    for line in facts.iter().filter(|line| !line.is_empty() && !folder(line)) {
         *count.entry(line).or_default() += 1;
     }
-    for line in wanted {
+    for line in &wanted {
         *count.entry(line).or_default() -= 1;
     }
     let told = |(line, n): (&str, i32)| match n {
@@ -67,12 +73,28 @@ fn compared(host: &str, facts: &str, wanted: &[String]) -> Vec<String> {
     count.into_iter().filter_map(told).collect()
 }
 
+/// A volume's line with its bricks, which come last, by their names.
+fn in_any_order(line: &str) -> String {
+    let (head, bricks) = line.rsplit_once(", ").unwrap_or((line, ""));
+    let bricks = bricks.replace(" (", "(");
+    let mut bricks: Vec<_> = bricks.split(' ').collect();
+    bricks.sort_unstable();
+    format!("{head}, {}", bricks.join(" "))
+}
+
 fn texts<const N: usize>(row: &SqliteRow, names: [&str; N]) -> [String; N] {
     names.map(|name| row.get(name))
 }
 
 async fn rows(db: &mut SqliteConnection, question: &'static str) -> Vec<SqliteRow> {
     sqlx::query(question).fetch_all(db).await.unwrap()
+}
+
+/// Names of volumes of which only gluster knows the order of the bricks.
+async fn unordered(db: &mut SqliteConnection) -> Vec<String> {
+    let unordered = "SELECT name FROM volumes WHERE id IN \
+         (SELECT volume FROM bricks WHERE set_index < 0 OR position < 0)";
+    sqlx::query_scalar(unordered).fetch_all(db).await.unwrap()
 }
 
 /// What each node should print, by its management name.
