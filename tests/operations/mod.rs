@@ -13,6 +13,7 @@ mod imported;
 mod inherit;
 mod late;
 mod removal;
+mod repairs;
 mod rest;
 mod retries;
 mod scenario;

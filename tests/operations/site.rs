@@ -195,6 +195,10 @@ impl Server {
             Ok(Picture { queued, newest })
         })
     }
+    /// The nodes as they are now.
+    pub fn world(&self) -> World {
+        self.sim.world().clone()
+    }
     /// SIGKILL: what hangs, and what waits for it, goes nowhere any more.
     pub fn kill(self) {
         let Self { operations, store, runtime, .. } = self;
