@@ -5,6 +5,7 @@
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts, which show backticks")]
 mod args;
 mod brick;
+mod backup;
 mod block_volume;
 mod check;
 mod client;

@@ -109,6 +109,11 @@ pub(super) enum DbCommand {
     Dump,
     /// Check the database for contradictions
     Check,
+    /// Copy the whole database, as it is at this moment, to a new file
+    #[command(after_help = "Example:\n  heketi-cli db backup brickyard-backup.db\n\n\
+A file that is there is not overwritten. Only its owner can read the new one: block volumes have \
+passwords. To go back to it, stop the server and put it in the place of the database.")]
+    Backup(super::backup::Backup),
 }
 
 pub(super) async fn run(command: ServerCommand, session: &Session<'_>) -> Result<()> {
@@ -151,6 +156,7 @@ pub(super) async fn run_db(command: DbCommand, session: &Session<'_>) -> Result<
     let path = match command {
         DbCommand::Dump => "/db/dump",
         DbCommand::Check => "/db/check",
+        DbCommand::Backup(wanted) => return super::backup::run(&wanted, session).await,
     };
     session.console.print(&session.client.text(path).await?)
 }

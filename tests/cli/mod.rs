@@ -1,5 +1,6 @@
 //! The command line against a scripted server, compared with what heketi-cli printed.
 mod argv;
+mod backup;
 mod binary;
 mod block_volume;
 mod check;
