@@ -99,6 +99,63 @@ async fn what_is_exported_is_imported_and_exported_again() {
     assert!(app.store.barred().is_none());
 }
 
+/// The way back: what Heketi knows and nothing else, and adopting that again gives the same.
+#[tokio::test]
+async fn back_to_heketi_and_here_again() {
+    let folder = estate().await;
+    let folder = folder.path();
+    good(folder, "db export --heketi --dbfile brickyard.db --jsonfile back.json");
+    let text = fs::read_to_string(folder.join("back.json")).unwrap();
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    // Heketi's own export has these, and no others.
+    let heketis: serde_json::Map<String, serde_json::Value> = serde_json::from_str(V10).unwrap();
+    assert!(members.keys().eq(heketis.keys()), "{:?}", members.keys());
+    let (ours, _) = good(folder, "db export --dbfile brickyard.db --jsonfile -");
+    assert!(read(&ours).brickyard.is_some());
+
+    good(folder, "adopt --yes --database again.db back.json");
+    let (again, _) = good(folder, "db export --heketi --dbfile again.db --jsonfile -");
+    let (mut before, mut after) = (read(&text), read(&again));
+    let generation = |dump: &mut Dump| dump.dbattributeentries.remove("DB_GENERATION_ID");
+    assert!(generation(&mut before).is_some() && generation(&mut after).is_some());
+    assert_eq!(json::indented(&before).unwrap(), json::indented(&after).unwrap());
+    assert_eq!(before.volumeentries.len(), 4);
+
+    // What real Heketis wrote comes out as it went in.
+    for Pair { name, export, .. } in harness::heketi::databases() {
+        let known = read(&export);
+        if !known.pendingoperations.is_empty() {
+            continue;
+        }
+        fs::write(folder.join("theirs.json"), &export).unwrap();
+        good(folder, &format!("adopt --yes --database {name}.db theirs.json"));
+        let (back, _) =
+            good(folder, &format!("db export --heketi --dbfile {name}.db --jsonfile -"));
+        let back = read(&back);
+        assert!(back.brickyard.is_none(), "{name}");
+        assert!(back.volumeentries.keys().eq(known.volumeentries.keys()), "{name}");
+        assert!(back.brickentries.keys().eq(known.brickentries.keys()), "{name}");
+        fs::remove_file(folder.join("theirs.json")).unwrap();
+    }
+}
+
+/// Heketi would have operations that it cannot finish.
+#[tokio::test]
+async fn nothing_unfinished_goes_back_to_heketi() {
+    let app = TestApp::start().await.with_nodes(3, 1).await;
+    let volume = app.create_volume(json!({"size": 5})).await;
+    app.sim.set_faults(Some(std::sync::Arc::new(BusyMounts)));
+    let path = format!("/volumes/{}", volume["id"].as_str().unwrap());
+    let gone = app.client.delete(&path).await;
+    assert_eq!(app.client.finish(gone).await.status, 500);
+    let folder = app.end().await.1;
+    let folder = folder.path();
+    let told = refused(folder, "db export --heketi --dbfile brickyard.db --jsonfile out.json");
+    assert!(told.contains("1 operation(s) are not finished, and Heketi cannot"), "{told}");
+    assert!(!folder.join("out.json").exists());
+    good(folder, "db export --dbfile brickyard.db --jsonfile out.json");
+}
+
 fn sim() -> brickyard::node::sim::Sim {
     brickyard::node::sim::Sim::new(brickyard::domain::Gib(500).to_kib())
 }

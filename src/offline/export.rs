@@ -1,7 +1,7 @@
 //! `db export`
 use super::{Database, note, print};
 use crate::{api::json, database, store::draft::sync_folder_of};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::{
     fs::{self, File},
@@ -18,6 +18,10 @@ pub struct Export {
     /// Where to write; must not exist yet; - for standard output
     #[arg(long, value_name = "FILE")]
     jsonfile: PathBuf,
+    /// For going back to Heketi: only what its `heketi db import` knows, and only if it can go on
+    /// with that
+    #[arg(long)]
+    heketi: bool,
 }
 
 impl Export {
@@ -52,13 +56,24 @@ impl Export {
         }
         let store = self.database.open().await?;
         let unfinished = database::unfinished(&store).await?;
+        if unfinished > 0 && self.heketi {
+            store.close().await;
+            bail!(
+                "{unfinished} operation(s) are not finished, and Heketi cannot finish them: first run \
+                 `brickyard offline cleanup-operations`, or let the server bring them to rest"
+            );
+        }
         if unfinished > 0 {
             note(&format!(
                 "{unfinished} operation(s) are not finished, and not all kinds of them can be \
                  imported. `offline cleanup-operations` brings them to rest, and so does the server"
             ));
         }
-        let text = database::export_text(&store).await?;
+        let text = if self.heketi {
+            database::dump_text(&store).await?
+        } else {
+            database::export_text(&store).await?
+        };
         store.close().await;
         Ok(text + "\n")
     }
