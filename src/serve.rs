@@ -19,7 +19,7 @@ use crate::{
         ssh::Ssh,
     },
     operation::{OnRestart, Operations},
-    store::{Store, clusters},
+    store::{Store, clusters, mode},
     telemetry::Logging,
 };
 use anyhow::{Context, Result, bail};
@@ -289,9 +289,23 @@ pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -
     };
     let nodes = Nodes::new(remote, config.tools.clone()).paced(pace).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, config.operations.clone());
-    let (gate, backup) = (Gate::new(config.mode), backup::Status::default());
     let elected = config.election.is_some();
+    let (gate, backup) = (gate(config, &store).await?, backup::Status::default());
     Ok(App::new(Parts { store, operations, gate, elected, backup, logging, keys }))
+}
+
+/// Where several servers stand ready, what somebody has set holds until somebody sets something
+/// else, whichever of them works.
+async fn gate(config: &Config, store: &Store) -> Result<Gate> {
+    let set = if config.election.is_some() { mode::get(store).await? } else { None };
+    // A later version may know more of them.
+    let Some(mode) = set.and_then(|word| word.parse::<Mode>().ok()) else {
+        return Ok(Gate::new(config.mode));
+    };
+    if mode != Mode::Normal {
+        tracing::warn!(mode = mode.as_str(), "administrative mode, as it was set before");
+    }
+    Ok(Gate::new(mode))
 }
 
 /// What works beside the answering of requests.
@@ -329,6 +343,7 @@ where
     if let Some(monitor) = monitor {
         monitor.await.context("monitor of the nodes")?;
     }
+    app.store.at_rest().await;
     // Nobody writes any more: what the backup gets now is the last state.
     served.cancel();
     if let Some(keeper) = keeper {
@@ -382,8 +397,12 @@ fn normal_on_signal(app: App) -> Result<impl Future<Output = ()>> {
     let mut usr2 = signal(SignalKind::user_defined2())?;
     Ok(async move {
         while usr2.recv().await.is_some() {
-            app.gate.set(Mode::Normal);
             tracing::warn!("SIGUSR2: administrative mode is normal again");
+            if let Err(error) = app.change_mode(Mode::Normal).await {
+                // Whoever takes over has the other mode still.
+                tracing::error!("that could not be written down: {error}");
+                app.gate.set(Mode::Normal);
+            }
         }
     })
 }

@@ -5,7 +5,13 @@ mod mode;
 pub use keys::{IAT_LEEWAY, Keys};
 pub use mode::{Gate, Mode, UnknownMode};
 
-use crate::{backup, operation::Operations, store::Store, telemetry::Logging};
+use crate::{
+    backup,
+    error::Result,
+    operation::Operations,
+    store::{self, Store},
+    telemetry::Logging,
+};
 use std::{ops::Deref, sync::Arc};
 
 /// Shared by all requests.
@@ -35,6 +41,19 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// Changes what is allowed, from the next request on. Where several servers stand ready it is
+    /// written down first, so that it also holds for whoever takes over.
+    ///
+    /// # Errors
+    /// It could not be written down; then nothing has changed.
+    pub async fn change_mode(&self, mode: Mode) -> Result<()> {
+        if self.elected {
+            store::mode::set(&self.store, mode.as_str()).await?;
+        }
+        self.gate.set(mode);
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ pub enum Mode {
     Normal,
     /// Changes only from this machine.
     LocalClient,
-    /// No changes; only a signal or a restart ends it.
+    /// No changes; only a signal ends it, or the restart of a server that is alone.
     ReadOnly,
 }
 
@@ -45,7 +45,8 @@ impl FromStr for Mode {
     }
 }
 
-/// The present mode: in memory only, as with Heketi.
+/// The present mode: in memory only, as with Heketi, but where several servers stand ready (see
+/// [`super::App::change_mode`]).
 #[derive(Debug, Default)]
 pub struct Gate(AtomicU8);
 

@@ -26,7 +26,7 @@ pub(super) async fn set(
     let otherwise = || "must be a valid value".to_owned();
     Problems::default().field("state", validate::required_word(word, &modes, otherwise)).check()?;
     let mode = word.parse::<Mode>().map_err(|e| Error::Invalid(e.to_string()))?;
-    app.gate.set(mode);
+    app.change_mode(mode).await?;
     tracing::warn!(mode = word, "administrative mode changed");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -15,13 +15,20 @@ use sqlx::SqliteConnection;
 ///
 /// # Errors
 /// The database fails.
+///
+/// # Cancel safety
+/// What was begun is done.
 pub async fn create(store: &Store, flags: ClusterFlags) -> Result<ClusterInfo> {
     let cluster = Cluster { id: ClusterId::random(), file: flags.file, block: flags.block };
-    let mut tx = store.write().await?;
-    clusters::insert(&mut tx, cluster).await?;
-    let info = info_of(&mut tx, cluster).await?;
-    tx.commit().await?;
-    Ok(info)
+    let this = store.clone();
+    let work = async move {
+        let mut tx = this.write().await?;
+        clusters::insert(&mut tx, cluster).await?;
+        let info = info_of(&mut tx, cluster).await?;
+        tx.commit().await?;
+        Ok(info)
+    };
+    store.whole(work).await
 }
 
 /// Ids of all clusters.
@@ -59,27 +66,41 @@ async fn info_of(db: &mut SqliteConnection, cluster: Cluster) -> Result<ClusterI
 ///
 /// # Errors
 /// 404, or the database fails.
+///
+/// # Cancel safety
+/// What was begun is done.
 pub async fn set_flags(store: &Store, id: ClusterId, flags: ClusterFlags) -> Result<()> {
-    let mut tx = store.write().await?;
     let cluster = Cluster { id, file: flags.file, block: flags.block };
-    if !clusters::set_flags(&mut tx, cluster).await? {
-        return Err(Error::id_not_found());
-    }
-    tx.commit().await
+    let this = store.clone();
+    let work = async move {
+        let mut tx = this.write().await?;
+        if !clusters::set_flags(&mut tx, cluster).await? {
+            return Err(Error::id_not_found());
+        }
+        tx.commit().await
+    };
+    store.whole(work).await
 }
 
 /// Removes an empty cluster.
 ///
 /// # Errors
 /// 404; 409 when it holds anything; the database fails.
+///
+/// # Cancel safety
+/// What was begun is done.
 pub async fn delete(store: &Store, id: ClusterId) -> Result<()> {
-    let mut tx = store.write().await?;
-    clusters::get(&mut tx, id).await?.ok_or_else(Error::id_not_found)?;
-    if clusters::holds_anything(&mut tx, id).await? {
-        return Err(Error::Conflict(format!(
-            "Unable to delete cluster [{id}] because it contains volumes and/or nodes"
-        )));
-    }
-    clusters::delete(&mut tx, id).await?;
-    tx.commit().await
+    let this = store.clone();
+    let work = async move {
+        let mut tx = this.write().await?;
+        clusters::get(&mut tx, id).await?.ok_or_else(Error::id_not_found)?;
+        if clusters::holds_anything(&mut tx, id).await? {
+            return Err(Error::Conflict(format!(
+                "Unable to delete cluster [{id}] because it contains volumes and/or nodes"
+            )));
+        }
+        clusters::delete(&mut tx, id).await?;
+        tx.commit().await
+    };
+    store.whole(work).await
 }

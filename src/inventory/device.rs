@@ -56,11 +56,18 @@ pub(super) fn brick_info(brick: &Brick) -> BrickInfo {
 ///
 /// # Errors
 /// 400, 404, or the database fails.
+///
+/// # Cancel safety
+/// What was begun is done.
 pub async fn change_tags(store: &Store, id: DeviceId, change: TagsChangeRequest) -> Result<Tags> {
     check(&change)?;
-    let mut tx = store.write().await?;
-    let tags = changed(devices::get_settled(&mut tx, id).await?.tags, change);
-    devices::set_tags(&mut tx, id, &tags).await?;
-    tx.commit().await?;
-    Ok(tags)
+    let this = store.clone();
+    let work = async move {
+        let mut tx = this.write().await?;
+        let tags = changed(devices::get_settled(&mut tx, id).await?.tags, change);
+        devices::set_tags(&mut tx, id, &tags).await?;
+        tx.commit().await?;
+        Ok(tags)
+    };
+    store.whole(work).await
 }

@@ -34,11 +34,18 @@ pub async fn info(store: &Store, id: NodeId) -> Result<NodeInfo> {
 ///
 /// # Errors
 /// 400, 404, or the database fails.
+///
+/// # Cancel safety
+/// What was begun is done.
 pub async fn change_tags(store: &Store, id: NodeId, change: TagsChangeRequest) -> Result<Tags> {
     check(&change)?;
-    let mut tx = store.write().await?;
-    let tags = changed(nodes::get_settled(&mut tx, id).await?.tags, change);
-    nodes::set_tags(&mut tx, id, &tags).await?;
-    tx.commit().await?;
-    Ok(tags)
+    let this = store.clone();
+    let work = async move {
+        let mut tx = this.write().await?;
+        let tags = changed(nodes::get_settled(&mut tx, id).await?.tags, change);
+        nodes::set_tags(&mut tx, id, &tags).await?;
+        tx.commit().await?;
+        Ok(tags)
+    };
+    store.whole(work).await
 }

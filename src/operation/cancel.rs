@@ -21,7 +21,16 @@ impl Operations {
     /// # Errors
     /// 404 when no such operation is unfinished; 409 when it cannot be taken back any more; the
     /// database fails.
+    ///
+    /// # Cancel safety
+    /// What was begun is done: an operation that is turned and whose driver was not told would go
+    /// on as if nothing had happened.
     pub async fn cancel(&self, id: OperationId) -> Result<()> {
+        let this = self.clone();
+        self.runner.store.whole(async move { this.turn(id).await }).await
+    }
+
+    async fn turn(&self, id: OperationId) -> Result<()> {
         let mut tx = self.runner.store.write().await?;
         let row = operations::load(&mut tx, id).await?.ok_or_else(Error::id_not_found)?;
         let record = Record::of_row(row)?;

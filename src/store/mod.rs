@@ -14,6 +14,7 @@ pub mod copy;
 pub mod devices;
 pub mod draft;
 mod elsewhere;
+pub mod mode;
 pub mod nodes;
 mod open;
 pub mod operations;
@@ -26,6 +27,7 @@ mod thin_pools;
 pub mod totals;
 pub mod view;
 pub mod volumes;
+mod whole;
 
 use crate::error::{Error, Result};
 use async_trait::async_trait;
@@ -39,6 +41,7 @@ use std::{
     sync::Arc,
 };
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 /// Sees each commit of the journal happen; crash tests end the "process" here.
 #[async_trait]
@@ -61,6 +64,8 @@ pub struct Store {
     /// How many transactions were committed.
     commits: watch::Sender<u64>,
     elsewhere: Elsewhere,
+    /// What is being done wholly.
+    begun: TaskTracker,
     _guard: Arc<Guard>,
 }
 

@@ -165,6 +165,7 @@ impl Store {
             epoch,
             commits,
             elsewhere: super::elsewhere::Elsewhere::default(),
+            begun: tokio_util::task::TaskTracker::new(),
             _guard: guard,
         })
     }

@@ -70,6 +70,7 @@ impl Store {
             epoch: 0,
             commits,
             elsewhere: super::elsewhere::Elsewhere::default(),
+            begun: tokio_util::task::TaskTracker::new(),
             _guard: guard,
         })
     }

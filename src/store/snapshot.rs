@@ -42,7 +42,7 @@ pub struct Snapshot {
     pub debris: BTreeMap<DeviceId, Kib>,
     /// Operations that are not at rest.
     pub operations: Vec<OperationRow>,
-    /// Facts about the database itself.
+    /// Facts about the database itself, as Heketi has them.
     pub attributes: BTreeMap<String, String>,
 }
 
@@ -132,7 +132,14 @@ async fn stored(db: &mut SqliteConnection) -> Result<Vec<StoredBrick>> {
 
 async fn attributes(db: &mut SqliteConnection) -> Result<BTreeMap<String, String>> {
     let rows = sqlx::query("SELECT key, value FROM attributes").fetch_all(db).await?;
-    rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("value")?))).collect()
+    let mut all = BTreeMap::new();
+    for row in rows {
+        let (key, value): (String, String) = (row.try_get("key")?, row.try_get("value")?);
+        if !key.starts_with(super::mode::OURS) {
+            all.insert(key, value);
+        }
+    }
+    Ok(all)
 }
 
 /// Fills an empty database. What marks objects as belonging to an operation is kept: whoever has

@@ -283,3 +283,34 @@ async fn ended_in_order() {
     assert!(site.servers[1].log().contains("RESTORED"), "{}", site.servers[1].log());
     site.agrees().await;
 }
+
+/// Whoever closed the server for maintenance did not mean one process. Only SIGUSR2 opens it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mode_goes_with_the_work() {
+    let kube = FakeKube::start().await;
+    let mut site = Site::start(2, kube.kubeconfig()).await;
+    let leader = site.leader().await;
+    let client = reqwest::Client::new();
+    let asked = client.post(format!("{}/admin", site.servers[leader].url()));
+    let answer = asked.body(json!({"state": "read-only"}).to_string()).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 204);
+    site.servers[leader].kill();
+    let mode = async |anyone: Anyone| anyone.get("/admin").await.2;
+    let next = Anyone::of([&site.servers[1 - leader]]);
+    assert_eq!(mode(next.clone()).await, json!({"state": "read-only"}));
+    let refused = next.send(Method::POST, "/clusters", &json!({})).await;
+    assert_eq!(refused, Sent::Unknown, "a 503 of a server that works");
+
+    site.servers[1 - leader].signal("-USR2");
+    let begun = Instant::now();
+    while mode(next.clone()).await != json!({"state": "normal"}) {
+        assert!(begun.elapsed() < PATIENCE, "it is not open again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // In order, so that the backup has everything.
+    site.servers[1 - leader].signal("-TERM");
+    assert!(site.servers[1 - leader].ended().await.success());
+    site.servers[leader].start_again();
+    let first = Anyone::of([&site.servers[leader]]);
+    assert_eq!(mode(first).await, json!({"state": "normal"}));
+}

@@ -10,6 +10,7 @@ mod database;
 mod devices;
 mod examination;
 mod fuzz;
+mod hang_up;
 mod hello;
 mod hold;
 mod logging;
