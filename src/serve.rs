@@ -10,7 +10,7 @@ use crate::{
         server, standby,
         tls::TlsListener,
     },
-    kube::NoWay,
+    kube::{NoWay, persistent::PersistentVolumes},
     monitor,
     node::{
         Nodes, Pace, Remote,
@@ -291,7 +291,10 @@ pub async fn build(config: &Config, logging: Logging, remote: Arc<dyn Remote>) -
     let operations = Operations::new(store.clone(), nodes, config.operations.clone());
     let elected = config.election.is_some();
     let (gate, backup) = (gate(config, &store).await?, backup::Status::default());
-    Ok(App::new(Parts { store, operations, gate, elected, backup, logging, keys }))
+    let persistent_volumes = persistent_volumes(config).await?;
+    let parts =
+        Parts { store, operations, gate, elected, persistent_volumes, backup, logging, keys };
+    Ok(App::new(parts))
 }
 
 /// Where several servers stand ready, what somebody has set holds until somebody sets something
@@ -306,6 +309,15 @@ async fn gate(config: &Config, store: &Store) -> Result<Gate> {
         tracing::warn!(mode = mode.as_str(), "administrative mode, as it was set before");
     }
     Ok(Gate::new(mode))
+}
+
+/// How long the API server may take for one answer of what is compared.
+const ANSWER: Duration = Duration::from_secs(15);
+
+async fn persistent_volumes(config: &Config) -> Result<Option<PersistentVolumes>> {
+    let Some(source) = &config.persistent_volumes else { return Ok(None) };
+    let cluster = source.connect(None).await.context("BRICKYARD_CHECK_PERSISTENT_VOLUMES")?;
+    Ok(Some(PersistentVolumes::new(cluster, ANSWER)))
 }
 
 /// What works beside the answering of requests.

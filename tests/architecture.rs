@@ -113,7 +113,7 @@ const ALONE: &[(&str, &str)] = &[
     ("flate2::", "backup/bundle.rs heketi_db/mod.rs"),
     (
         "k8s_openapi::",
-        "kube/lease.rs kube/secret.rs node/kube/mod.rs node/kube/pod.rs node/kube/shell.rs",
+        "kube/lease.rs kube/persistent.rs kube/secret.rs node/kube/mod.rs node/kube/pod.rs node/kube/shell.rs",
     ),
     ("tokio_rustls::", "http/tls.rs"),
     (

@@ -1,6 +1,6 @@
 //! What the nodes have against what the database says, and what can be done about it. Heketi has
 //! nothing like it, so the words are ours.
-use crate::domain::{BrickId, ClusterId, DeviceId, NodeId, VolumeId};
+use crate::domain::{BrickId, ClusterId, DeviceId, Gib, NodeId, VolumeId};
 use serde::{Deserialize, Serialize};
 
 /// Answer of `GET /internal/state/check`.
@@ -14,12 +14,42 @@ pub struct CheckReport {
     pub unknown: Vec<Unknown>,
     /// What does not agree, the same things in the same order each time.
     pub differences: Vec<Difference>,
+    /// What was compared of Kubernetes; none when that is not compared, or could not be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistent_volumes: Option<PersistentVolumesReport>,
+}
+
+/// What is to be known about `PersistentVolumes`, and is no difference by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersistentVolumesReport {
+    /// How many were compared, of all that mount gluster volumes.
+    pub compared: usize,
+    /// How many were not, since they came or went meanwhile, or are about to go.
+    pub under_way: usize,
+    /// Those that name no volume and no host of this server: they are of another one. By name.
+    pub elsewhere: Vec<String>,
+    /// Volumes that none of them names: kept after a claim was deleted, lost by a provisioner, or
+    /// used by others than Kubernetes.
+    pub volumes_without: Vec<VolumeWithout>,
+}
+
+/// A volume that no `PersistentVolume` names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeWithout {
+    /// Its identity.
+    pub id: VolumeId,
+    /// What gluster calls it.
+    pub name: String,
+    /// GiB.
+    pub size: Gib,
+    /// Where it lies.
+    pub cluster: ClusterId,
 }
 
 /// Something that could not be found out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unknown {
-    /// The node, by its management name; or the volume.
+    /// The node, by its management name; the volume; or `Kubernetes`.
     pub place: String,
     /// What of it.
     pub what: String,
@@ -76,6 +106,16 @@ pub enum Kind {
     BrickReplaced,
     /// gluster's volume does not have a brick of ours, or has one more.
     BricksDiffer,
+    /// A `PersistentVolume` mounts a volume of hosts of ours that is not there.
+    PersistentVolumeWithoutVolume,
+    /// A `PersistentVolume` mounts another volume than the one it names.
+    PersistentVolumeMismatch,
+    /// A `PersistentVolume` has another capacity than its volume.
+    PersistentVolumeSize,
+    /// The Endpoints by which a `PersistentVolume` is mounted are not there.
+    EndpointsMissing,
+    /// The Endpoints by which a `PersistentVolume` is mounted name hosts that are none any more.
+    EndpointsStale,
 }
 
 impl Kind {
@@ -97,6 +137,11 @@ impl Kind {
             Self::OptionChanged => "option-changed",
             Self::BrickReplaced => "brick-replaced",
             Self::BricksDiffer => "bricks-differ",
+            Self::PersistentVolumeWithoutVolume => "persistent-volume-without-volume",
+            Self::PersistentVolumeMismatch => "persistent-volume-mismatch",
+            Self::PersistentVolumeSize => "persistent-volume-size",
+            Self::EndpointsMissing => "endpoints-missing",
+            Self::EndpointsStale => "endpoints-stale",
         }
     }
 }

@@ -8,6 +8,7 @@ pub use mode::{Gate, Mode, UnknownMode};
 use crate::{
     backup,
     error::Result,
+    kube::persistent::PersistentVolumes,
     operation::Operations,
     store::{self, Store},
     telemetry::Logging,
@@ -28,6 +29,8 @@ pub struct Parts {
     pub gate: Gate,
     /// Several servers stand ready, and this one works.
     pub elected: bool,
+    /// What Kubernetes knows of volumes, if `check` is to compare that.
+    pub persistent_volumes: Option<PersistentVolumes>,
     /// How the backups are doing.
     pub backup: backup::Status,
     /// How much is logged.

@@ -3,7 +3,9 @@ use super::Session;
 use crate::{
     api::{
         json,
-        reality::{CheckReport, Plan, PlannedRepair, RepairRequest},
+        reality::{
+            CheckReport, PersistentVolumesReport, Plan, PlannedRepair, RepairRequest, VolumeWithout,
+        },
     },
     lenient,
 };
@@ -61,6 +63,9 @@ pub(super) fn render(report: &CheckReport) -> String {
         let (place, what, why) = (&unknown.place, &unknown.what, &unknown.why);
         let _ = writeln!(text, "not known: {place}: {what}: {why}");
     }
+    if let Some(found) = &report.persistent_volumes {
+        text += &persistent_volumes(found);
+    }
     let can = report.differences.iter().filter(|found| found.repair.is_some()).count();
     let _ = writeln!(
         text,
@@ -70,6 +75,31 @@ pub(super) fn render(report: &CheckReport) -> String {
         report.differences.len(),
         report.unknown.len(),
         report.under_way
+    );
+    text
+}
+
+/// What is no difference: a person decides whether it is right.
+fn persistent_volumes(found: &PersistentVolumesReport) -> String {
+    let mut text = String::new();
+    for VolumeWithout { id, name, size, cluster } in &found.volumes_without {
+        let size = size.0;
+        let _ = writeln!(
+            text,
+            "no PersistentVolume names volume {name} ({id}), {size} GiB, of cluster {cluster}"
+        );
+    }
+    for name in &found.elsewhere {
+        let _ = writeln!(text, "not of this server: PersistentVolume {name}");
+    }
+    let _ = writeln!(
+        text,
+        "{} PersistentVolume(s) compared, {} of which are not of this server; {} volume(s) that none \
+         names; {} under way and not judged",
+        found.compared,
+        found.elsewhere.len(),
+        found.volumes_without.len(),
+        found.under_way
     );
     text
 }

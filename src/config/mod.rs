@@ -10,6 +10,7 @@ mod environment;
 mod file;
 mod nodes;
 mod operations;
+mod persistent_volumes;
 mod tls;
 
 use crate::{
@@ -45,6 +46,8 @@ pub struct Config {
     pub backup: crate::backup::Settings,
     /// How it is settled which of several servers works; none when there is only this one.
     pub election: Option<crate::election::Settings>,
+    /// Where the `PersistentVolumes` are that `check` compares; none when it does not.
+    pub persistent_volumes: Option<crate::kube::Source>,
     /// How nodes are reached.
     pub executor: Executor,
     /// How commands on nodes are built.
@@ -182,6 +185,7 @@ impl Config {
             heketi_database,
             election: election::election(env, &backup, read_only)?,
             backup,
+            persistent_volumes: persistent_volumes::persistent_volumes(env)?,
             executor: nodes::executor(file, env, overrides)?,
             tools,
             operations: operations::operations(file, env)?,

@@ -59,6 +59,22 @@ fn several_servers_need_backups() {
     assert!(reads.unwrap_err().to_string().contains("db_read_only"));
 }
 
+/// Asked for and impossible is told at the start, and not when somebody needs it.
+#[test]
+fn persistent_volumes_are_compared_where_they_are() {
+    const CHECK: &str = "BRICKYARD_CHECK_PERSISTENT_VOLUMES";
+    const KUBE: (&str, &str) = ("KUBERNETES_SERVICE_HOST", "10.96.0.1");
+    let found = |variables: &[(&str, &str)]| {
+        with_keys("{}", variables).map(|config| config.persistent_volumes)
+    };
+    assert_eq!(found(&[KUBE]), Ok(None));
+    assert_eq!(found(&[(CHECK, "false")]), Ok(None));
+    assert_eq!(found(&[(CHECK, "true"), KUBE]), Ok(Some(crate::kube::Source::Pod)));
+    let refused = |variables: &[(&str, &str)]| found(variables).unwrap_err().to_string();
+    assert!(refused(&[(CHECK, "true")]).contains("KUBECONFIG"));
+    assert!(refused(&[(CHECK, "yes"), KUBE]).contains("`yes` is neither true nor false"));
+}
+
 #[test]
 fn without_keys_it_says_what_to_set() {
     let error = load("{}", &[]).unwrap_err().to_string();

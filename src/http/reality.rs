@@ -7,7 +7,8 @@ use crate::{api::reality::RepairRequest, app::App, error::Result, reality};
 use axum::{extract::State, http::Method};
 
 pub(super) async fn check(State(app): State<App>) -> Result<Text> {
-    reality::check_text(&app.store, app.operations.nodes()).await.map(Text)
+    let kubernetes = app.persistent_volumes.as_ref();
+    reality::check_text(&app.store, app.operations.nodes(), kubernetes).await.map(Text)
 }
 
 pub(super) async fn repair(

@@ -3,6 +3,8 @@
 //! The kubeconfig in a home folder is not looked for: it is a person's, and whatever it happens to
 //! point at must not get backups or commands of this server by accident.
 pub mod lease;
+pub mod persistent;
+mod quantity;
 pub mod secret;
 
 use crate::error::chain;

@@ -1,8 +1,8 @@
-//! The database, glusterd, and LVM, mounts and fstab of every node: what does not agree, and what
-//! can be done about it.
+//! The database, glusterd, LVM, mounts and fstab of every node, and volumes of Kubernetes: what does
+//! not agree, and what can be done about it.
 //!
 //! ```text
-//! ask (nodes) -> Facts -> compare (pure) -> differences -> a person -> repair: an operation each
+//! ask -> Facts -> compare (pure) -> differences -> a person -> repair: an operation each
 //! ```
 //! Nothing is changed by looking. What operations are at work on is not judged, and what is not
 //! known is called so. Before anything is repaired everything is looked at again: a finding that is
@@ -10,6 +10,7 @@
 mod bricks;
 mod devices;
 mod peers;
+mod persistent;
 pub mod rebuild;
 mod recognise;
 mod repair;
@@ -27,6 +28,7 @@ use crate::{
     database,
     domain::{Hostname, NodeId},
     error::{Error, Result},
+    kube::persistent::PersistentVolumes,
     node::{
         Nodes,
         stock::{self, Stock},
@@ -56,35 +58,55 @@ pub(crate) struct Facts {
     after: Snapshot,
     debris: Vec<Debris>,
     answers: Answers,
+    /// None where Kubernetes is not compared.
+    claimed: Option<persistent::Claimed>,
 }
 
 /// What does not agree, as text.
 ///
 /// # Errors
 /// The database fails.
-pub async fn check_text(store: &Store, nodes: &Nodes) -> Result<String> {
-    Ok(json::indented(&check(store, nodes).await?)?)
+pub async fn check_text(
+    store: &Store,
+    nodes: &Nodes,
+    kubernetes: Option<&PersistentVolumes>,
+) -> Result<String> {
+    Ok(json::indented(&check(store, nodes, kubernetes).await?)?)
 }
 
-/// What does not agree.
+/// What does not agree; with the volumes of Kubernetes, if these are to be compared.
 ///
 /// # Errors
 /// The database fails.
-pub async fn check(store: &Store, nodes: &Nodes) -> Result<CheckReport> {
-    let facts = look(store, nodes).await?;
+pub async fn check(
+    store: &Store,
+    nodes: &Nodes,
+    kubernetes: Option<&PersistentVolumes>,
+) -> Result<CheckReport> {
+    let facts = look(store, nodes, kubernetes).await?;
     let made = tokio::task::spawn_blocking(move || compare(&facts)).await;
     made.map_err(|e| Error::Refused(format!("internal error: {e}")))
 }
 
-/// Asks all nodes.
-async fn look(store: &Store, nodes: &Nodes) -> Result<Facts> {
+/// Asks all nodes, and Kubernetes meanwhile.
+async fn look(
+    store: &Store,
+    nodes: &Nodes,
+    kubernetes: Option<&PersistentVolumes>,
+) -> Result<Facts> {
     let before = database::read(store).await?;
     let settled = before.nodes.iter().filter(|node| node.pending.is_none());
     let hosts: Vec<_> = settled.filter_map(|n| Some((n.id, n.manage.first()?.clone()))).collect();
-    let answers = ask(nodes, hosts).await;
+    let claimed = async {
+        match kubernetes {
+            Some(kubernetes) => Some(persistent::ask(kubernetes).await),
+            None => None,
+        }
+    };
+    let (answers, claimed) = tokio::join!(ask(nodes, hosts), claimed);
     let after = database::read(store).await?;
     let debris = debris::all(&mut *store.read().await?).await?;
-    Ok(Facts { before, after, debris, answers })
+    Ok(Facts { before, after, debris, answers, claimed })
 }
 
 /// Asks these nodes side by side; one that does not answer keeps nobody waiting for long.
@@ -111,10 +133,12 @@ fn compare(facts: &Facts) -> CheckReport {
     bricks::compare(&view, &mut differences);
     strays::compare(&view, &mut unknown, &mut differences);
     volumes::compare(&view, &mut unknown, &mut differences);
+    let persistent_volumes = persistent::compare(&view, &mut unknown, &mut differences);
     differences.sort();
     unknown.sort();
     let nodes = facts.answers.len();
-    CheckReport { nodes, under_way: view.under_way(), unknown, differences }
+    let under_way = view.under_way();
+    CheckReport { nodes, under_way, unknown, differences, persistent_volumes }
 }
 
 /// Nodes, or parts of nodes, of which nothing is known.

@@ -24,7 +24,8 @@ pub async fn repair(
     operations: &Operations,
     request: &RepairRequest,
 ) -> Result<OperationId> {
-    let facts = look(store, operations.nodes()).await?;
+    // Nothing is repaired there.
+    let facts = look(store, operations.nodes(), None).await?;
     let wanted = request.clone();
     let decided = tokio::task::spawn_blocking(move || decide(&facts, &wanted)).await;
     let operation = decided.unwrap_or_else(|e| Err(Error::Refused(format!("internal error: {e}"))));

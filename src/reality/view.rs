@@ -37,7 +37,7 @@ impl<'a> View<'a> {
         Self { facts, bricks, nodes }
     }
 
-    fn both(&self) -> [&'a Snapshot; 2] {
+    pub(super) fn both(&self) -> [&'a Snapshot; 2] {
         [&self.facts.before, &self.facts.after]
     }
 

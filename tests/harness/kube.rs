@@ -1,5 +1,7 @@
-//! An API server of Kubernetes that knows Secrets and Leases, and nothing else: versions, conflicts
-//! and limits as the real one has them, and troubles on demand.
+//! An API server of Kubernetes that knows Secrets, Leases, and what is compared of volumes, and
+//! nothing else: versions, conflicts and limits as the real one has them, and troubles on demand.
+pub mod volumes;
+
 use axum::{
     Json, Router,
     body::Bytes,
@@ -44,6 +46,7 @@ struct World {
     /// Changes that were made, and the requests that were heard.
     writes: usize,
     requests: usize,
+    objects: volumes::Objects,
 }
 
 /// A running one; clones see the same.
@@ -66,6 +69,7 @@ impl FakeKube {
             .route(one, get(read).put(replace).delete(remove))
             .route(leases, post(create_lease))
             .route(&format!("{leases}/{{name}}"), get(read_lease).put(replace_lease))
+            .merge(volumes::routes())
             .layer(DefaultBodyLimit::max(3 << 20))
             .with_state(world.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -14,6 +14,7 @@ use brickyard::{
     backup,
     domain::{Gib, Hostname},
     http,
+    kube::persistent::PersistentVolumes,
     node::{
         Cmd, Nodes, Remote, Tools,
         sim::{Fault, Faults, Sim},
@@ -64,10 +65,17 @@ pub struct Start {
     pub tools: Tools,
     pub keys: Option<Keys>,
     pub witness: Option<Arc<dyn Witness>>,
+    pub persistent_volumes: Option<PersistentVolumes>,
 }
 impl Default for Start {
     fn default() -> Self {
-        Self { settings: quick(), tools: Tools::default(), keys: None, witness: None }
+        Self {
+            settings: quick(),
+            tools: Tools::default(),
+            keys: None,
+            witness: None,
+            persistent_volumes: None,
+        }
     }
 }
 
@@ -173,5 +181,9 @@ pub async fn build(folder: &Path, remote: Arc<dyn Remote>, start: Start) -> App 
     let operations = Operations::new(store.clone(), nodes, start.settings);
     let logging = Logging::new(Level::Error, |_| Ok(()));
     let (gate, backup) = (Gate::default(), backup::Status::default());
-    App::new(Parts { store, operations, gate, elected: false, backup, logging, keys: start.keys })
+    let Start { keys, persistent_volumes, .. } = start;
+    let elected = false;
+    let parts =
+        Parts { store, operations, gate, elected, persistent_volumes, backup, logging, keys };
+    App::new(parts)
 }

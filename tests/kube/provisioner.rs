@@ -120,8 +120,9 @@ impl Run {
         let objects = Objects::new(&plane.client().await);
         timed("docs/KUBERNETES.md followed", follow(&plane, &assets)).await;
         let (server, open) = timed("two servers with their nodes", async {
-            let server = Server::start("auth", NODES, Some(ADMIN_KEY)).await;
-            (server, Server::start("open", 3, None).await)
+            let kubeconfig = || plane.kubeconfig();
+            let server = Server::start("auth", NODES, Some(ADMIN_KEY), kubeconfig()).await;
+            (server, Server::start("open", 3, None, kubeconfig()).await)
         })
         .await;
         let mut run = Self { plane, objects, assets, server, open };
@@ -129,6 +130,7 @@ impl Run {
         timed("a Secret with the wrong key, mended", run.wrong_key()).await;
         let kinds = timed("claims of each class", run.each_kind()).await;
         timed("claims grow", run.grow(&kinds)).await;
+        timed("drift is found, and put right as advised", run.check_finds()).await;
         timed("claims of each class deleted", run.delete_all()).await;
         timed("classes that cannot be", run.bad_classes()).await;
         run.many().await;
@@ -401,6 +403,9 @@ impl Run {
         let given_up = given_up.unwrap_or_else(|| panic!("it has heard of all {TRIES} in time"));
         let shown = desk.run(&command, [ADMIN_KEY, USER_KEY]).await;
         assert_eq!(shown, format!("vol_{given_up}\n"));
+        let report = self.server.check().await;
+        let without = &report["persistent_volumes"]["volumes_without"];
+        assert_eq!((without[0]["id"].as_str(), &without[1]), (Some(&*given_up), &Value::Null));
         self.server.cli(&["volume", "delete", &given_up]).await;
         self.agrees().await;
     }
@@ -426,12 +431,71 @@ impl Run {
         let names: BTreeSet<_> = made.into_iter().map(|made| made.endpoints).collect();
         let dynamic = self.objects.dynamic().await;
         assert_eq!(dynamic, (names.clone(), names), "Endpoints and Services");
+        self.check_agrees().await;
+    }
+
+    /// `check` says the same of the real PersistentVolumes. Both servers' nodes have the same
+    /// addresses, as no two servers' have: so it takes those of the other server for its own.
+    async fn check_agrees(&self) {
+        let (report, made) = (self.server.check().await, self.objects.made().await);
+        let shown = &report["persistent_volumes"];
+        let ours = self.server.volumes().await;
+        let others = made.iter().filter(|made| !ours.contains_key(&made.volume));
+        let kind = "persistent-volume-without-volume";
+        let wanted: BTreeSet<_> = others.map(|made| format!("{kind}/{}", made.name)).collect();
+        let found = report["differences"].as_array().unwrap().iter();
+        let found: BTreeSet<_> = found.map(|d| d["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(found, wanted, "{report:#}");
+        assert_eq!(shown["compared"].as_u64(), u64::try_from(made.len()).ok(), "{shown:#}");
+        assert_eq!((&shown["volumes_without"], &shown["under_way"]), (&json!([]), &json!(0)));
+    }
+
+    /// Drift of real PersistentVolumes is found, and what is advised puts it right.
+    async fn check_finds(&self) {
+        let desk = Desk::new(&self.server, "drift", &self.assets, self.plane.kubeconfig());
+        let mut login = String::new();
+        for (name, value) in self.server.variables() {
+            login.extend(["export ", name, "='", &value, "'\n"]);
+        }
+        let run = async |script: &str| {
+            desk.run(&(login.clone() + script), [ADMIN_KEY, USER_KEY]).await;
+        };
+        let only = async |kind: &str| {
+            let report = self.server.check().await;
+            let found = report["differences"].as_array().unwrap().iter();
+            let found: Vec<_> = found
+                .filter(|d| d["kind"] != "persistent-volume-without-volume")
+                .map(|d| (d["kind"].clone(), d["advice"].as_str().unwrap().to_owned()))
+                .collect();
+            assert_eq!(found.len(), 1, "{report:#}");
+            assert_eq!(found[0].0, kind, "{report:#}");
+            found[0].1.clone()
+        };
+        let made = self.objects.made().await;
+        let ours = self.server.volumes().await;
+        let one = made.iter().find(|made| ours.contains_key(&made.volume)).unwrap();
+        // A node was replaced, and nobody told Kubernetes.
+        let (endpoints, id) = (&one.endpoints, &one.volume);
+        let subsets = r#"{"subsets":[{"addresses":[{"ip":"192.0.2.1"}],"ports":[{"port":1}]}]}"#;
+        run(&format!("kubectl patch endpoints {endpoints} --patch '{subsets}'")).await;
+        let advice = only("endpoints-stale").await;
+        run(&advice).await;
+        // Somebody expands a volume behind the back of Kubernetes.
+        let size = ours[id];
+        let expand = format!("--expand-size={size}");
+        self.server.cli(&["volume", "expand", &format!("--volume={id}"), &expand]).await;
+        let advice = only("persistent-volume-size").await;
+        assert!(advice.contains(&format!("ask for {}Gi in claim default/", size * 2)), "{advice}");
+        self.objects.expand(&one.claim, size * 2).await;
+        self.objects.grown(&one.claim, size * 2).await;
+        self.agrees().await;
     }
 }
 
 /// What the document says is done with a server of its own, which begins without nodes.
 async fn follow(plane: &ControlPlane, assets: &Path) {
-    let server = Server::without_topology("document", 0, Some(ADMIN_KEY)).await;
+    let server = Server::without_topology("document", 0, Some(ADMIN_KEY), plane.kubeconfig());
+    let server = server.await;
     let desk = Desk::new(&server, "desk", assets, plane.kubeconfig());
     let commands = desk.follow([ADMIN_KEY, USER_KEY]).await;
     println!("provisioner:   {commands} commands");

@@ -296,6 +296,60 @@ async fn topology(kubernetes: &Kubernetes) {
     server.end();
 }
 
+/// What `check` needs to compare the PersistentVolumes is granted apart: it reaches beyond the
+/// namespace.
+async fn compared(kubernetes: &Kubernetes) {
+    const MAY: [(&str, &str, bool); 6] = [
+        ("list", "persistentvolumes", true),
+        ("get", "endpoints", true),
+        ("watch", "persistentvolumes", false),
+        ("patch", "persistentvolumes", false),
+        ("list", "endpoints", false),
+        ("patch", "endpoints", false),
+    ];
+    kubernetes.kubectl(&["apply", "-k", "k8s/overlays/ssh"]);
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": "by-hand"},
+        "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"namespace": "default", "name": "data"},
+            "glusterfs": {"endpoints": "of-others", "path": "data"}}});
+    kubernetes.post("/api/v1/persistentvolumes", &volume).await;
+    let endpoints = json!({"apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": "of-others"},
+        "subsets": [{"addresses": [{"ip": "192.0.2.1"}], "ports": [{"port": 1}]}]});
+    kubernetes.post("/api/v1/namespaces/default/endpoints", &endpoints).await;
+    let mut container = Container::of(kubernetes, DEPLOYMENT).await;
+    container.set("BRICKYARD_CHECK_PERSISTENT_VOLUMES", "true");
+    let server = container.start().await;
+    let check = || -> Value { serde_json::from_str(&server.done(&["--json", "check"])).unwrap() };
+    let why = check()["unknown"][0]["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("forbidden"), "{why}");
+    assert!(why.contains("k8s/additions/check-persistent-volumes"), "{why}");
+
+    for (verb, resource, _) in MAY {
+        assert!(!kubernetes.may("brickyard", verb, resource).await, "{verb} {resource}");
+    }
+    kubernetes.kubectl(&["apply", "-k", "k8s/additions/check-persistent-volumes"]);
+    let limit = std::time::Instant::now() + super::PATIENCE;
+    let report = loop {
+        let report = check();
+        if report["unknown"] == json!([]) {
+            break report;
+        }
+        assert!(std::time::Instant::now() < limit, "{report:#}");
+    };
+    for (verb, resource, may) in MAY {
+        assert_eq!(kubernetes.may("brickyard", verb, resource).await, may, "{verb} {resource}");
+    }
+    let found = json!({"compared": 1, "under_way": 0, "elsewhere": ["by-hand"],
+        "volumes_without": []});
+    assert_eq!((&report["persistent_volumes"], &report["differences"]), (&found, &json!([])));
+    server.end();
+    kubernetes.kubectl(&["delete", "-k", "k8s/additions/check-persistent-volumes"]);
+    kubernetes.kubectl(&["delete", OVERLAID, "--all"]);
+}
+
 /// What not every cluster has is apart.
 async fn additions(kubernetes: &Kubernetes) {
     let words = json!({"type": "string"});
@@ -361,6 +415,7 @@ async fn they_are_taken_and_the_server_lives_by_them() {
     on_gluster(&kubernetes).await;
     several(&kubernetes).await;
     in_pods(&kubernetes).await;
+    compared(&kubernetes).await;
     topology(&kubernetes).await;
     additions(&kubernetes).await;
 }

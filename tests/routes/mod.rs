@@ -18,6 +18,7 @@ mod metrics;
 mod nodes;
 mod operations;
 mod paths;
+mod persistent;
 mod queue;
 mod reality;
 mod removal;

@@ -30,27 +30,39 @@ pub struct Server {
     process: Child,
     /// The admin's key; none where everybody may do everything.
     key: Option<&'static str>,
+    /// Where `check` finds the PersistentVolumes.
+    kubeconfig: PathBuf,
 }
 
 impl Server {
     /// On a new database, with nodes of its own and their topology loaded.
-    pub async fn start(name: &str, nodes: usize, key: Option<&'static str>) -> Self {
-        let server = Self::without_topology(name, nodes, key).await;
+    pub async fn start(
+        name: &str,
+        nodes: usize,
+        key: Option<&'static str>,
+        kubeconfig: PathBuf,
+    ) -> Self {
+        let server = Self::without_topology(name, nodes, key, kubeconfig).await;
         let topology = server.nodes.topology().to_string();
         std::fs::write(server.folder().join("topology.json"), topology).unwrap();
         server.cli(&["topology", "load", "--json=topology.json"]).await;
         server
     }
     /// It knows no node yet.
-    pub async fn without_topology(name: &str, nodes: usize, key: Option<&'static str>) -> Self {
+    pub async fn without_topology(
+        name: &str,
+        nodes: usize,
+        key: Option<&'static str>,
+        kubeconfig: PathBuf,
+    ) -> Self {
         let prefix = format!("brickyard-{name}-");
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap();
         let config = configuration(folder.path(), key).to_string();
         std::fs::write(folder.path().join("heketi.json"), config).unwrap();
         let nodes = Nodes::start(folder.path(), nodes);
         let address = free_address();
-        let process = spawn(folder.path(), address);
-        let mut server = Self { nodes, folder: Some(folder), address, process, key };
+        let process = spawn(folder.path(), address, &kubeconfig);
+        let mut server = Self { nodes, folder: Some(folder), address, process, key, kubeconfig };
         server.answers().await;
         server
     }
@@ -72,7 +84,7 @@ impl Server {
     }
     /// Starts it again on the same database.
     pub async fn start_again(&mut self) {
-        self.process = spawn(self.folder(), self.address);
+        self.process = spawn(self.folder(), self.address, &self.kubeconfig);
         self.answers().await;
     }
     async fn answers(&mut self) {
@@ -122,6 +134,13 @@ impl Server {
     }
     pub async fn volume(&self, id: &str) -> Value {
         self.json(&["volume", "info", id]).await
+    }
+
+    /// What `check` says; nothing is unknown.
+    pub async fn check(&self) -> Value {
+        let report: Value = serde_json::from_str(&self.cli(&["--json", "check"]).await).unwrap();
+        assert_eq!(report["unknown"], json!([]), "{report:#}");
+        report
     }
 
     /// Operations that are not at their end.
@@ -199,7 +218,7 @@ fn log(folder: &Path) -> PathBuf {
     folder.join("server.log")
 }
 
-fn spawn(folder: &Path, address: SocketAddr) -> Child {
+fn spawn(folder: &Path, address: SocketAddr, kubeconfig: &Path) -> Child {
     let log = File::options().create(true).append(true).open(log(folder)).unwrap();
     let mut command = Command::new(BINARY);
     command
@@ -209,6 +228,8 @@ fn spawn(folder: &Path, address: SocketAddr) -> Child {
         .arg(database(folder))
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
+        .env("BRICKYARD_CHECK_PERSISTENT_VOLUMES", "true")
+        .env("KUBECONFIG", kubeconfig)
         .env(brickyard::node::sim::socket::VARIABLE, nodes::socket(folder))
         .env("RUST_LOG", "info,sqlx=warn,hyper=warn")
         .stdin(Stdio::null())
