@@ -6,7 +6,7 @@
 use super::view::{View, difference};
 use crate::{
     api::reality::{Difference, Kind, PersistentVolumesReport, Unknown, VolumeWithout},
-    domain::{ClusterId, Gib, VolumeId, database_volume},
+    domain::{ClusterId, Gib, Hostname, VolumeId, database_volume},
     kube::persistent::{Addresses, EndpointsName, GlusterVolume, PersistentVolumes, is_name},
     store::volumes::Volume,
 };
@@ -143,8 +143,9 @@ enum Whose {
 
 /// Volumes and hosts, as they are looked up.
 struct Estate<'a> {
-    view: &'a View<'a>,
     found: &'a Found,
+    /// Names of all volumes that gluster has.
+    in_gluster: BTreeSet<&'a str>,
     /// Volumes that nothing happens to.
     settled: BTreeMap<VolumeId, &'a Volume>,
     by_name: BTreeMap<&'a str, BTreeSet<VolumeId>>,
@@ -181,12 +182,14 @@ impl<'a> Estate<'a> {
             for node in &snapshot.nodes {
                 let hosts = hosts.entry(node.cluster).or_default();
                 let is_address = |name: &str| name.parse::<IpAddr>().is_ok();
-                let names = || node.storage.iter().map(|name| name.as_str());
+                let names = || node.storage.iter().map(Hostname::as_str);
                 hosts.has_names |= !names().any(is_address);
                 hosts.addresses.extend(names().map(plain));
             }
         }
-        Self { view, found, settled, by_name, all, hosts }
+        let clusters = view.facts.after.clusters.iter();
+        let in_gluster = clusters.flat_map(|cluster| view.in_gluster(cluster.id).0.into_keys());
+        Self { found, in_gluster: in_gluster.collect(), settled, by_name, all, hosts }
     }
 
     fn judge(&self, claimed: &GlusterVolume, seen: &mut Seen, differences: &mut Vec<Difference>) {
@@ -276,10 +279,7 @@ impl<'a> Estate<'a> {
              no such volume"
         );
         let mut found = difference(Kind::PersistentVolumeWithoutVolume, name, text, None);
-        let mut clusters = self.view.facts.after.clusters.iter();
-        let in_gluster = clusters
-            .any(|cluster| self.view.in_gluster(cluster.id).0.contains_key(volume.as_str()));
-        found.advice = if in_gluster {
+        found.advice = if self.in_gluster.contains(volume.as_str()) {
             "gluster has a volume of this name: see volume-not-in-database, and what else is found \
              of it"
                 .into()

@@ -1,6 +1,6 @@
 //! `check` and `repair`, against a whole server on simulated nodes.
 use super::{Run, run};
-use crate::harness::TestApp;
+use crate::harness::{Start, TestApp, kube::FakeKube};
 use serde_json::{Value, json};
 
 async fn on(app: &TestApp, words: &[&str]) -> Run {
@@ -107,4 +107,27 @@ async fn single_entries_are_named() {
     std::fs::write(&file, json!({"version": 2, "repairs": []}).to_string()).unwrap();
     let newer = on(&app, &["repair", &file, "--yes"]).await;
     assert!(newer.err.contains("a plan of version 2, known is 1"), "{}", newer.err);
+}
+
+/// What is no difference stands before the last line, which stays what scripts know.
+#[tokio::test]
+async fn volumes_of_kubernetes_are_told() {
+    let kube = FakeKube::start().await;
+    let persistent_volumes = Some(kube.persistent_volumes().await);
+    let start = Start { persistent_volumes, ..Start::default() };
+    let app = TestApp::start_with(start).await.with_nodes(1, 1).await;
+    let volume = app.create_volume(json!({"size": 3, "name": "kept"})).await;
+    let other = json!({"id": "0".repeat(32), "name": "data", "size": 1});
+    kube.objects(|all| all.provision(&other, &["192.0.2.1"]));
+    let checked = on(&app, &["check"]).await;
+    let (id, cluster) = (volume["id"].as_str().unwrap(), volume["cluster"].as_str().unwrap());
+    let wanted = format!(
+        "no PersistentVolume names volume kept ({id}), 3 GiB, of cluster {cluster}\n\
+         not of this server: PersistentVolume pvc-00000000\n\
+         1 PersistentVolume(s) compared, 1 of which are not of this server; 1 volume(s) that none \
+         names; 0 under way and not judged\n\
+         1 node(s) asked: 0 difference(s), 0 of which can be repaired; 0 thing(s) not known; \
+         0 under way and not judged\n"
+    );
+    assert_eq!(checked, Run::ok(&wanted));
 }

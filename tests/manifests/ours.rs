@@ -296,7 +296,7 @@ async fn topology(kubernetes: &Kubernetes) {
     server.end();
 }
 
-/// What `check` needs to compare the PersistentVolumes is granted apart: it reaches beyond the
+/// What `check` needs to compare the `PersistentVolumes` is granted apart: it reaches beyond the
 /// namespace.
 async fn compared(kubernetes: &Kubernetes) {
     const MAY: [(&str, &str, bool); 6] = [

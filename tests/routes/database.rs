@@ -311,3 +311,17 @@ async fn backups_that_are_off() {
     let metrics = app.client.get("/metrics").await.text();
     assert!(!metrics.contains("brickyard_backup"), "{metrics}");
 }
+
+/// What we keep beside Heketi's attributes is nothing to it.
+#[tokio::test]
+async fn our_own_attributes_are_in_no_dump() {
+    let app = TestApp::start().await;
+    let before = app.client.get("/db/dump").await.json();
+    let store = &app.app.store;
+    brickyard::store::mode::set(store, "read-only").await.unwrap();
+    assert_eq!(brickyard::store::mode::get(store).await.unwrap().as_deref(), Some("read-only"));
+    assert_eq!(app.client.get("/db/dump").await.json(), before);
+    // A server that is alone forgets it with its end, as Heketi does.
+    app.client.post("/admin", json!({"state": "local-client"})).await;
+    assert_eq!(brickyard::store::mode::get(store).await.unwrap().as_deref(), Some("read-only"));
+}
