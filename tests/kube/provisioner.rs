@@ -480,6 +480,13 @@ impl Run {
         run(&format!("kubectl patch endpoints {endpoints} --patch '{subsets}'")).await;
         let advice = only("endpoints-stale").await;
         run(&advice).await;
+        // They are deleted, and made anew as the document says.
+        run(&format!("kubectl delete --ignore-not-found service,endpoints {endpoints}")).await;
+        only("endpoints-missing").await;
+        run(&anew().replace("NAMESPACE", "default").replace("NAME", endpoints)).await;
+        let advice = only("endpoints-stale").await;
+        run(&advice).await;
+        self.agrees().await;
         // Somebody expands a volume behind the back of Kubernetes.
         let size = ours[id];
         let expand = format!("--expand-size={size}");
@@ -490,6 +497,14 @@ impl Run {
         self.objects.grown(&one.claim, size * 2).await;
         self.agrees().await;
     }
+}
+
+/// The commands of docs/CHECKING.md that make Endpoints anew.
+fn anew() -> String {
+    const DOCUMENT: &str = include_str!("../../docs/CHECKING.md");
+    let from = DOCUMENT.find("    kubectl --namespace NAMESPACE create service").unwrap();
+    let lines = DOCUMENT[from..].lines().map_while(|line| line.strip_prefix("    "));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// What the document says is done with a server of its own, which begins without nodes.
