@@ -38,6 +38,7 @@ const SAMPLES: &[&str] = &[
     "",
     "INSERT INTO bricks (id, volume, device, path, size_kib, pool_kib, metadata_kib, part, set_index, position, lv, pool)
        VALUES ('c', 'v', 'd', '/run/gluster/snaps/x/brick1/brick', 10, 0, 0, 'data', 0, 0, 'x_0', 'tp_b');",
+    "",
 ];
 
 #[tokio::test]

@@ -58,12 +58,16 @@ pub(super) fn hello() -> Response {
     (text, "Hello from Heketi").into_response()
 }
 
-/// Where several servers stand ready, nothing is told that the next one would not know.
+/// Nothing is told that a power cut could make untrue, or, where several servers stand ready, that the next
+/// one would not know.
 async fn kept(State(app): State<App>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     match tokio::time::timeout(KEPT, app.store.until_kept()).await {
         Ok(()) => response,
-        Err(_) => answer::error(&Error::NotKept(app.backup.shown().error)),
+        Err(_) => answer::error(&match app.store.barred() {
+            Some(why) => Error::Barred(why.to_owned()),
+            None => Error::NotKept(app.backup.shown().error),
+        }),
     }
 }
 

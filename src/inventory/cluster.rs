@@ -51,10 +51,9 @@ pub async fn info(store: &Store, id: ClusterId) -> Result<ClusterInfo> {
 }
 
 async fn info_of(db: &mut SqliteConnection, cluster: Cluster) -> Result<ClusterInfo> {
-    let nodes = nodes::of_cluster(db, cluster.id).await?;
     Ok(ClusterInfo {
         id: cluster.id,
-        nodes: nodes.iter().map(|node| node.id).collect(),
+        nodes: nodes::ids_of_cluster(db, cluster.id).await?,
         volumes: volumes::ids_of_cluster(db, cluster.id).await?,
         block: cluster.block,
         file: cluster.file,

@@ -261,6 +261,8 @@ pub struct Nodes {
     caller: Option<OperationId>,
     /// Hosts that nobody waits for any more.
     given_up: Arc<BTreeSet<Hostname>>,
+    /// All hosts of the pool that is worked on, where somebody may have to ask all of them.
+    members: Arc<[Hostname]>,
     /// Cancelled when nobody is to wait for better times any more.
     ending: CancellationToken,
 }
@@ -280,6 +282,7 @@ impl Nodes {
             number: Arc::default(),
             caller: None,
             given_up: Arc::default(),
+            members: Arc::default(),
             ending: CancellationToken::new(),
         }
     }
@@ -306,6 +309,17 @@ impl Nodes {
     pub fn giving_up(mut self, hosts: BTreeSet<Hostname>) -> Self {
         self.given_up = Arc::new(hosts);
         self
+    }
+    /// The same, where these are all hosts of the pool that is worked on.
+    #[must_use]
+    pub fn pooled(mut self, members: Vec<Hostname>) -> Self {
+        self.members = members.into();
+        self
+    }
+    /// All hosts of the pool that is worked on; none where nobody has to ask all of them.
+    #[must_use]
+    pub fn members(&self) -> &[Hostname] {
+        &self.members
     }
     /// Whether this host does not answer, and need not: what is on it counts as lost.
     #[must_use]

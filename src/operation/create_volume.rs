@@ -3,7 +3,7 @@ use super::{
     Operation, Plan, Planning, Settings,
     journal::Record,
     planning::{
-        add_bricks, addresses, candidates, create_steps, drop_bricks, flush_steps, members, place,
+        add_bricks, addresses, candidates, create_steps, drop_bricks, flush_steps, place,
         placement_request, pool,
     },
     step::{self, Step},
@@ -156,7 +156,6 @@ impl CreateVolume {
                 options: volume.options.clone(),
             },
             nodes: bricks.iter().map(|b| (b.peer.clone(), b.node)).collect(),
-            members: members(tx, volume.cluster).await?,
         };
         Ok(vec![create_steps(bricks, volume.gid), vec![Step::CreateVolume(gluster)], flush])
     }
@@ -190,11 +189,10 @@ impl CreateVolume {
         if volumes::name_exists(tx, cluster.id, &self.name).await? {
             return Ok(Some(volumes::name_in_use(&self.name)));
         }
+        let Some(limit) = settings.max_volumes_per_cluster else { return Ok(None) };
         let count = volumes::count(tx, cluster.id).await?;
-        Ok(settings
-            .max_volumes_per_cluster
-            .filter(|limit| count >= *limit)
-            .and_then(|limit| refused(format!("Cluster has {count} volumes and limit is {limit}"))))
+        let full = || refused(format!("Cluster has {count} volumes and limit is {limit}"));
+        Ok(if count >= limit { full() } else { None })
     }
 
     fn in_cluster(&self, cluster: ClusterId, planning: &Planning<'_>) -> Volume {

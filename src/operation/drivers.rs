@@ -1,5 +1,5 @@
 //! Who drives which operation at present: one driver each, which others can call off.
-use super::queue::Ticket;
+use super::{queue::Ticket, results::Results};
 use crate::domain::OperationId;
 use std::{
     collections::HashMap,
@@ -29,6 +29,10 @@ pub(super) struct Hold {
     pub(super) since: Instant,
     /// Something was done for the operation: only then its rest is news.
     pub(super) moved: bool,
+    /// The journal says that its first steps are begun, and nothing of them was sent yet.
+    pub(super) begun: bool,
+    /// What its steps have done since the journal was written.
+    pub(super) results: Results,
     drivers: Drivers,
 }
 
@@ -60,11 +64,19 @@ impl Drivers {
             return None;
         }
         let called_off = CancellationToken::new();
-        let waiting = ticket.is_some();
+        let waiting = ticket.as_ref().is_some_and(Ticket::waits);
         let gone = CancellationToken::new();
         all.insert(id, Driver { called_off: called_off.clone(), waiting, gone });
-        let (since, moved) = (Instant::now(), false);
-        Some(Hold { id, ticket, called_off, since, moved, drivers: self.clone() })
+        Some(Hold {
+            id,
+            ticket,
+            called_off,
+            since: Instant::now(),
+            moved: false,
+            begun: false,
+            results: Results::default(),
+            drivers: self.clone(),
+        })
     }
     /// Tells whoever drives the operation that its record has been turned.
     pub(super) fn call_off(&self, id: OperationId) {

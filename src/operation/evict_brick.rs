@@ -16,11 +16,11 @@ use crate::{
     domain::{BrickId, OperationId, VolumeId},
     error::{Error, Result},
     node::{Nodes, names::BrickLv},
-    placement::{self, PlacedBrick, Replacement},
+    placement::{self, PlacedBrick, Replacement, View},
     store::{
         Store, WriteTx,
         bricks::{self, Brick, NewBrick},
-        claims, view,
+        claims, views,
         volumes::{self, Volume},
     },
 };
@@ -110,7 +110,6 @@ async fn find_place(
     old: &Brick,
     planning: &Planning<'_>,
 ) -> Result<PlacedBrick> {
-    let view = view::of_cluster(tx, volume.cluster).await?;
     let set = bricks::of_set(tx, old).await?;
     let replacement = Replacement {
         brick: old.size.brick,
@@ -121,7 +120,9 @@ async fn find_place(
     let mut refused = Err(Error::InUse);
     for avoid in planning.avoids(tx).await? {
         let request = placement_request(volume, old.size.brick, 0, &avoid, planning)?;
-        refused = placement::replace(&request, &replacement, &view)
+        let replace = |view: &View| placement::replace(&request, &replacement, view);
+        refused = views::look(tx, volume.cluster, replace)
+            .await?
             .map_err(|why| Error::Refused(why.to_string()));
         if refused.is_ok() {
             break;

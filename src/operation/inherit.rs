@@ -72,7 +72,7 @@ pub async fn inherit(tx: &mut WriteTx, inherited: &Inherited) -> Result<()> {
     for resource in operation.claims() {
         claims::take(tx, &resource, id).await?;
     }
-    runner::write_plan(tx, id, &plan).await?;
+    runner::write_plan(tx, id, &plan, false).await?;
     let stages = plan.iter().enumerate();
     let stages = stages.flat_map(|(stage, steps)| steps.iter().map(move |_| stage));
     for (seq, stage) in stages.enumerate() {

@@ -220,9 +220,9 @@ impl<'a> Lead<'a> {
                 continue;
             }
             let id = OperationId::random();
-            match self.all.accept(id, &mut operation, Some(self.id)).await {
+            match self.all.accept(id, &mut operation, Some(self.id), true).await {
                 Ok(()) => {
-                    self.all.drive(id, None);
+                    self.all.drive_new(id, None, true);
                     self.running.insert(id, what);
                     self.ours.insert(id);
                     begun.insert(claim);

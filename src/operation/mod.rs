@@ -41,6 +41,7 @@ mod remove_node;
 mod remove_stray;
 mod restore_brick;
 mod restore_volume;
+mod results;
 mod restrict_block_hosting;
 mod resync_device;
 mod runner;
@@ -48,6 +49,7 @@ mod set_device_state;
 mod set_node_state;
 mod settings;
 mod settle;
+mod stage;
 mod start;
 mod step;
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{
-        BrickId, ClusterId, Durability, Hostname, Kib, NodeId, OperationId, State, VolumeId,
+        BrickId, ClusterId, Durability, Hostname, Kib, NodeId, OperationId, VolumeId,
         option::Steering,
     },
     error::{Error, Result},
@@ -21,7 +21,7 @@ use crate::{
         clusters::{self, Cluster},
         debris,
         nodes::{self, NameKind},
-        view,
+        views,
         volumes::Volume,
     },
 };
@@ -114,8 +114,7 @@ pub(super) async fn place(
     cluster: ClusterId,
     request: &placement::Request,
 ) -> Result<Placement> {
-    let view = view::of_cluster(tx, cluster).await?;
-    Ok(placement::place(request, &view)?)
+    Ok(views::look(tx, cluster, |view| placement::place(request, view)).await??)
 }
 
 /// Writes the bricks of a placement as pending rows, taking their space.
@@ -206,12 +205,10 @@ pub(super) async fn pool(
     cluster: ClusterId,
     first: &[Brick],
 ) -> Result<Pool> {
-    let mut all = nodes::of_cluster(db, cluster).await?;
-    all.sort_by_key(|node| node.state != State::Online);
+    // Those that come first may be among them.
+    let more = nodes::ways_into(db, cluster, MOST_VIA + first.len()).await?;
     let mut via: Vec<Hostname> = vec![];
-    let hosts =
-        first.iter().map(|brick| &brick.host).chain(all.iter().filter_map(|n| n.manage.first()));
-    for host in hosts {
+    for host in first.iter().map(|brick| &brick.host).chain(&more) {
         if !via.contains(host) {
             via.push(host.clone());
         }
@@ -230,8 +227,7 @@ pub(super) async fn members(
     db: &mut SqliteConnection,
     cluster: ClusterId,
 ) -> Result<Vec<Hostname>> {
-    let all = nodes::of_cluster(db, cluster).await?;
-    Ok(all.into_iter().filter_map(|node| node.manage.into_iter().next()).collect())
+    nodes::hosts_of_cluster(db, cluster).await
 }
 
 /// What became of a brick on its node, as far as a step has said so.

@@ -49,8 +49,22 @@ impl Ticket {
     /// # Cancel safety
     /// Dropping the future gives the place in the queue up.
     pub(super) async fn turn(&mut self) {
+        if !self.waits() {
+            return;
+        }
         // The semaphore is never closed, so there is always a place in the end.
         self.place = self.queue.places.clone().acquire_owned().await.ok();
+    }
+    /// Takes a place if one is free and nobody waits for it; whether it has one.
+    pub(super) fn turn_now(&mut self) -> bool {
+        if self.waits() {
+            self.place = self.queue.places.clone().try_acquire_owned().ok();
+        }
+        !self.waits()
+    }
+    /// It has no place to work yet.
+    pub(super) fn waits(&self) -> bool {
+        self.place.is_none()
     }
     /// Lets the next one begin, although this one is not done: it waits for a node.
     pub(super) fn lend(&mut self) {
@@ -87,11 +101,16 @@ mod tests {
             assert!(!poll(third.as_mut()) && poll(second.as_mut()));
             // Somebody new waits behind those who wait already.
             let mut late = queue.enter().unwrap();
+            assert!(!late.turn_now(), "it went ahead of those who wait");
             assert!(!poll(std::pin::pin!(late.turn())));
         }
         b.lend();
         assert!(poll(std::pin::pin!(c.turn())));
-        let _again = queue.enter().unwrap();
+        drop(c);
+        let mut again = queue.enter().unwrap();
+        assert!(again.turn_now() && !again.waits() && poll(std::pin::pin!(again.turn())));
+        let mut next = queue.enter().unwrap();
+        assert!(!next.turn_now() && next.waits());
         assert!(matches!(queue.enter(), Err(Error::Busy)), "a lent place is counted all the same");
     }
 }

@@ -6,8 +6,7 @@
 use super::{
     Operation, Plan, Planning, Settings,
     drivers::{Drivers, Hold},
-    journal::{Next, Record, StepRecord},
-    step::{Output, Way},
+    journal::{Next, Record},
 };
 use crate::{
     domain::{NodeId, OperationId},
@@ -15,12 +14,12 @@ use crate::{
     metrics::{Ending, OperationTimes},
     node::{NodeError, Nodes},
     store::{
-        Store, WriteTx, nodes, now,
+        Store, WriteTx, now,
         operations::{self, OpState, StepState},
     },
 };
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// What to do with an operation that a restart found before its point of no return.
@@ -59,12 +58,19 @@ impl Runner {
     /// Dropping the future is like a crash: the next drive goes on from the record.
     async fn drive(&self, hold: &mut Hold) -> Result<()> {
         loop {
-            let Some(record) = self.load(hold.id).await? else { return Ok(()) };
+            let Some(mut record) = self.load(hold.id).await? else { return Ok(()) };
+            hold.results.show_in(&mut record);
             let next = record.next();
+            let ending = self.ending.is_cancelled();
+            if ending || !matches!(next, Next::Run(_) | Next::Commit) {
+                // No intent that would take it along follows.
+                self.write_results(hold).await?;
+                hold.begun = false;
+            }
             if next == Next::Rest && hold.moved {
                 self.rested(hold, &record);
             }
-            if next == Next::Rest || self.ending.is_cancelled() {
+            if next == Next::Rest || ending {
                 return Ok(());
             }
             hold.moved = true;
@@ -75,9 +81,9 @@ impl Runner {
                 Next::Undo(steps) => {
                     // Taking back may have to wait for a node that is away.
                     hold.lend();
-                    self.undo(&record, &steps).await?;
+                    self.undo(hold, &record, &steps).await?;
                 }
-                Next::Commit => self.commit(&record).await?,
+                Next::Commit => self.commit(hold, &record).await?,
                 Next::Release => self.release(&record).await?,
             }
         }
@@ -113,78 +119,8 @@ impl Runner {
     }
 
     pub(super) async fn load(&self, id: OperationId) -> Result<Option<Record>> {
-        let row = operations::load(&mut *self.store.read().await?, id).await?;
+        let row = operations::load(&mut *self.store.ask().await?, id).await?;
         row.map(Record::of_row).transpose()
-    }
-
-    /// Steps of one stage, side by side. All of them are waited for, also when one fails: nobody
-    /// could say how far the others got.
-    async fn run(&self, hold: &mut Hold, record: &Record, steps: &[usize]) -> Result<()> {
-        if !self.begin(record, steps).await? || !self.kept().await {
-            return Ok(());
-        }
-        let nodes = self.nodes_of(record).await?;
-        let mut work = JoinSet::new();
-        for &seq in steps {
-            let (step, nodes) = (record.steps[seq].step.clone(), nodes.clone());
-            // A step that can be taken back is only repeated when its end is unknown; one that
-            // cannot is tried with patience.
-            let waits = self.patience(step.way() == Way::Reversible);
-            work.spawn(async move { (seq, attempts(&nodes, &waits, || step.run(&nodes)).await) });
-        }
-        let mut first_error = None;
-        let mut untouched = vec![];
-        let slow = tokio::time::sleep(self.settings.lends_after);
-        tokio::pin!(slow);
-        let mut lent = false;
-        loop {
-            let joined = tokio::select! {
-                joined = work.join_next() => joined,
-                // What runs is left alone, as in a crash; undoing waits for it on its node.
-                () = hold.called_off.cancelled() => {
-                    work.shutdown().await;
-                    return Ok(());
-                }
-                // Who waits for a node does not keep others from theirs.
-                () = &mut slow, if !lent => {
-                    lent = true;
-                    hold.lend();
-                    continue;
-                }
-            };
-            let Some(joined) = joined else { break };
-            match joined {
-                Ok((seq, Ok(output))) => {
-                    self.step_ended(record, seq, StepState::Done, Some(&output)).await?;
-                }
-                Ok((seq, Err(Failure { error, started, doubted }))) => {
-                    let StepRecord { step, state, .. } = &record.steps[seq];
-                    let name = step.name();
-                    tracing::warn!(operation = %record.id, step = name, %error, "step failed");
-                    // A command of an earlier try, or of an earlier server, may still land.
-                    let fresh = *state == StepState::Planned;
-                    let final_word = (fresh && !doubted) || !step.lands_late();
-                    if (error.is_without_effect() && final_word) || (!started && fresh) {
-                        untouched.push(seq);
-                    }
-                    let blamed = record.steps[seq].step.blames(&error);
-                    first_error.get_or_insert((blamed, error.to_string()));
-                }
-                Err(error) => {
-                    tracing::error!(operation = %record.id, %error, "step panicked");
-                    first_error
-                        .get_or_insert((None, "internal error, see the server's log".into()));
-                }
-            }
-        }
-        match first_error {
-            None => Ok(()),
-            Some((blamed, error)) => {
-                let begun: Vec<_> =
-                    steps.iter().copied().filter(|seq| !untouched.contains(seq)).collect();
-                self.turn_back(record, &begun, &untouched, (blamed, &error)).await
-            }
-        }
     }
 
     /// Before the point of no return everything is taken back; after it, it is tried again later.
@@ -250,44 +186,8 @@ impl Runner {
         Ok(())
     }
 
-    async fn undo(&self, record: &Record, steps: &[usize]) -> Result<()> {
-        if !self.kept().await {
-            return Ok(());
-        }
-        let nodes = self.nodes_of(record).await?;
-        let mut work = JoinSet::new();
-        for &seq in steps {
-            let (step, nodes) = (record.steps[seq].step.clone(), nodes.clone());
-            let waits = self.patience(false);
-            work.spawn(async move { (seq, attempts(&nodes, &waits, || step.undo(&nodes)).await) });
-        }
-        let mut failed = None;
-        while let Some(joined) = work.join_next().await {
-            match joined {
-                Ok((seq, Ok(output))) => {
-                    // What running it has found out stays known: a brick that was gone is gone.
-                    let output = Some(output).filter(|output| *output != Output::Nothing);
-                    self.step_ended(record, seq, StepState::Undone, output.as_ref()).await?;
-                }
-                Ok((seq, Err(Failure { error, .. }))) => {
-                    let step = record.steps[seq].step.name();
-                    tracing::warn!(operation = %record.id, step, %error, "undo failed");
-                    failed.get_or_insert(error.to_string());
-                }
-                Err(error) => {
-                    tracing::error!(operation = %record.id, %error, "undo panicked");
-                    failed.get_or_insert("internal error, see the server's log".into());
-                }
-            }
-        }
-        match failed {
-            None => Ok(()),
-            Some(error) => self.stick_unwinding(record, &error).await,
-        }
-    }
-
     /// Both causes are kept: why it was taken back, and why that did not work.
-    async fn stick_unwinding(&self, record: &Record, error: &str) -> Result<()> {
+    pub(super) async fn stick_unwinding(&self, record: &Record, error: &str) -> Result<()> {
         let cause = record.error.as_deref().unwrap_or("unknown");
         let cause = cause.split(BOTH).next().unwrap_or_default();
         let mut tx = self.store.write().await?;
@@ -298,12 +198,13 @@ impl Runner {
     }
 
     /// All steps are done: on to what could not be planned before, or to the end.
-    async fn commit(&self, record: &Record) -> Result<()> {
+    async fn commit(&self, hold: &mut Hold, record: &Record) -> Result<()> {
         let unwell = self.nodes.health().unwell();
         let mut tx = self.store.write().await?;
         if operations::state(&mut tx, record.id).await? != Some(OpState::Running) {
             return Ok(());
         }
+        hold.results.write(&mut tx, record.id).await?;
         let planning = Planning {
             id: record.id,
             settings: &self.settings,
@@ -312,8 +213,10 @@ impl Runner {
         };
         let end = match record.operation.further(&mut tx, &planning).await {
             Ok(Some(plan)) => {
-                write_plan(&mut tx, record.id, &plan).await?;
-                return tx.commit().await;
+                write_plan(&mut tx, record.id, &plan, false).await?;
+                tx.commit().await?;
+                hold.results.written();
+                return Ok(());
             }
             Ok(None) => record.operation.commit(&mut tx, record).await,
             Err(error) => Err(error),
@@ -324,6 +227,7 @@ impl Runner {
             // Judged only now, as for changes of state: taken back like any other failure.
             Err(error) => {
                 drop(tx);
+                self.write_results(hold).await?;
                 return self.turn_back(record, &[], &[], (None, &error.to_string())).await;
             }
         }
@@ -332,19 +236,21 @@ impl Runner {
             operations::set_state(&mut tx, record.id, OpState::Failed, Some(&flaw)).await?;
             operations::finish(&mut tx, record.id, OpState::Failed, None).await?;
             tx.commit().await?;
+            hold.results.written();
             tracing::warn!(operation = %record.id, kind, flaw, "operation done in part");
             return Ok(());
         }
         let location = record.operation.location();
         operations::finish(&mut tx, record.id, OpState::Done, location.as_deref()).await?;
         tx.commit().await?;
+        hold.results.written();
         tracing::info!(operation = %record.id, kind, "operation done");
         Ok(())
     }
 
     /// Takes the pending rows back, and begins anew elsewhere if the operation may.
     async fn release(&self, record: &Record) -> Result<()> {
-        let nodes = self.nodes_of(record).await?;
+        let nodes = self.nodes_to_take_back(record).await?;
         if let Err(error) = certify(&nodes, record).await {
             tracing::warn!(operation = %record.id, %error, "not certain to be taken back");
             return self.stick_unwinding(record, &error.to_string()).await;
@@ -362,7 +268,7 @@ impl Runner {
                 avoid: &record.avoid,
                 unwell: &unwell,
             };
-            match plan(&mut tx, &record.operation, &planning).await {
+            match plan(&mut tx, &record.operation, &planning, false).await {
                 Ok(()) => {
                     operations::next_attempt(&mut tx, record.id).await?;
                     tx.commit().await?;
@@ -390,52 +296,6 @@ impl Runner {
         operations::set_state(&mut tx, record.id, state, error).await?;
         operations::finish(&mut tx, record.id, state, None).await?;
         tx.commit().await
-    }
-
-    /// Writes down that these steps are about to run; false when the operation was turned
-    /// meanwhile, so that they must not.
-    async fn begin(&self, record: &Record, steps: &[usize]) -> Result<bool> {
-        let mut tx = self.store.write().await?;
-        if operations::state(&mut tx, record.id).await? != Some(OpState::Running) {
-            return Ok(false);
-        }
-        for &seq in steps {
-            operations::set_step(&mut tx, record.id, seq, StepState::Running, None).await?;
-        }
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    /// Waits until whoever took over now would know what is about to be done on nodes. False when
-    /// the server ends meanwhile.
-    async fn kept(&self) -> bool {
-        tokio::select! {
-            () = self.store.until_kept() => true,
-            () = self.ending.cancelled() => false,
-        }
-    }
-
-    /// The nodes as steps of this operation see them.
-    async fn nodes_of(&self, record: &Record) -> Result<Nodes> {
-        let given_up = nodes::given_up(&mut *self.store.read().await?).await?;
-        Ok(self.nodes.of(record.id, &self.ending).giving_up(given_up))
-    }
-
-    async fn step_ended(
-        &self,
-        record: &Record,
-        seq: usize,
-        state: StepState,
-        output: Option<&Output>,
-    ) -> Result<()> {
-        let output = output.map(serde_json::to_string).transpose()?;
-        let mut tx = self.store.write().await?;
-        operations::set_step(&mut tx, record.id, seq, state, output.as_deref()).await?;
-        tx.commit().await
-    }
-
-    fn patience(&self, only_in_doubt: bool) -> Vec<Wait> {
-        self.settings.patience.iter().map(|&time| Wait { time, only_in_doubt }).collect()
     }
 
     /// Turns operations that a restart found, or that are stuck, into the direction they are to go.
@@ -497,7 +357,8 @@ async fn certify(nodes: &Nodes, record: &Record) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// Plans an operation, and writes the plan into the transaction.
+/// Plans an operation, and writes the plan into the transaction: with its first stage begun, if that
+/// is to run at once.
 ///
 /// # Errors
 /// The operation is refused, or the database fails.
@@ -505,69 +366,27 @@ pub(super) async fn plan(
     tx: &mut WriteTx,
     operation: &super::Any,
     planning: &Planning<'_>,
+    begun: bool,
 ) -> Result<()> {
     let stages = operation.reserve(tx, planning).await?;
-    write_plan(tx, planning.id, &stages).await
+    write_plan(tx, planning.id, &stages, begun).await
 }
 
-/// Writes a plan into the transaction: none of its steps was begun.
+/// Writes a plan into the transaction: none of its steps was begun, or just those of the first stage.
 ///
 /// # Errors
 /// The database fails.
-pub(super) async fn write_plan(tx: &mut WriteTx, id: OperationId, stages: &Plan) -> Result<()> {
+pub(super) async fn write_plan(
+    tx: &mut WriteTx,
+    id: OperationId,
+    stages: &Plan,
+    begun: bool,
+) -> Result<()> {
     let mut steps = vec![];
     for (stage, of_stage) in (0_i64..).zip(stages) {
         for step in of_stage {
             steps.push((stage, serde_json::to_string(step).map_err(Error::from)?));
         }
     }
-    operations::plan(tx, id, &steps).await
-}
-
-/// A pause before the next try.
-#[derive(Clone, Copy)]
-struct Wait {
-    time: Duration,
-    only_in_doubt: bool,
-}
-
-/// Why the last try failed.
-struct Failure {
-    error: NodeError,
-    /// One of the tries may have changed something.
-    started: bool,
-    /// One of the tries may still change something.
-    doubted: bool,
-}
-
-/// Tries once, and once more after each wait, unless the server is to end meanwhile. What the state
-/// of a node forbids is not repeated.
-async fn attempts<F>(
-    nodes: &Nodes,
-    waits: &[Wait],
-    mut work: impl FnMut() -> F,
-) -> Result<Output, Failure>
-where
-    F: Future<Output = Result<Output, NodeError>>,
-{
-    let mut waits = waits.iter();
-    let (mut started, mut doubted) = (false, false);
-    loop {
-        let error = match work().await {
-            Ok(output) => return Ok(output),
-            Err(error) => error,
-        };
-        started |= !error.is_unreachable();
-        let in_doubt = matches!(error, NodeError::InDoubt { .. });
-        doubted |= in_doubt;
-        // Who has waited for a lock in vain would wait as long again.
-        let refused = error.is_refusal();
-        match waits.next() {
-            Some(wait)
-                if !refused
-                    && (in_doubt || !wait.only_in_doubt)
-                    && nodes.pause(wait.time).await => {}
-            _ => return Err(Failure { error, started, doubted }),
-        }
-    }
+    operations::plan(tx, id, &steps, begun).await
 }

@@ -94,7 +94,7 @@ impl Operations {
         if self.runner.ending.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        let ticket = match operation.throttled().then(|| self.queue.enter()).transpose() {
+        let mut ticket = match operation.throttled().then(|| self.queue.enter()).transpose() {
             Ok(ticket) => ticket,
             Err(busy) => return Err(self.fault_of(&operation).await?.unwrap_or(busy)),
         };
@@ -103,7 +103,8 @@ impl Operations {
         let this = self.clone();
         let accepted = self.tasks.spawn(async move {
             let attempt = operation.attempt();
-            if let Err(error) = this.accept(id, &mut operation, None).await {
+            let at_once = ticket.as_mut().is_none_or(Ticket::turn_now);
+            if let Err(error) = this.accept(id, &mut operation, None, at_once).await {
                 // If it could not even be forgotten, its driver sees to that.
                 this.drive(id, None);
                 return Err(explained(error, attempt, id));
@@ -111,7 +112,7 @@ impl Operations {
             tracing::info!(operation = %id, kind = operation.kind(), "operation started");
             match operation {
                 Any::CleanUp(request) => this.clean_up_as(id, request),
-                _ => this.drive(id, ticket),
+                _ => this.drive_new(id, ticket, at_once),
             }
             Ok(())
         });
@@ -122,11 +123,15 @@ impl Operations {
     }
 
     /// Claims, looks and plans, or leaves nothing behind; `parent` has begun it as a part of itself.
+    ///
+    /// Where its turn is there `at_once`, its first steps are written down as begun by the same commit;
+    /// [`Operations::drive_new`] is to be told so.
     pub(super) async fn accept(
         &self,
         id: OperationId,
         operation: &mut Any,
         parent: Option<OperationId>,
+        at_once: bool,
     ) -> Result<()> {
         let Runner { store, nodes, settings, .. } = &self.runner;
         let unwell = nodes.health().unwell();
@@ -141,7 +146,7 @@ impl Operations {
         }
         let planning = Planning { id, settings, avoid: &BTreeSet::new(), unwell: &unwell };
         if !operation.looks() {
-            runner::plan(&mut tx, operation, &planning).await?;
+            runner::plan(&mut tx, operation, &planning, at_once).await?;
             return tx.commit().await;
         }
         tx.commit().await?;
@@ -149,7 +154,7 @@ impl Operations {
             operation.look(store, nodes).await?;
             let mut tx = store.write().await?;
             operations::set_params(&mut tx, id, &serde_json::to_string(operation)?).await?;
-            runner::plan(&mut tx, operation, &planning).await?;
+            runner::plan(&mut tx, operation, &planning, at_once).await?;
             tx.commit().await
         };
         let planned = planned.await;
@@ -175,6 +180,14 @@ impl Operations {
     /// Sees to it that somebody drives the operation: when it is its turn, if it has a ticket.
     pub(super) fn drive(&self, id: OperationId, ticket: Option<Ticket>) {
         if let Some(hold) = self.runner.drivers.hold(id, ticket) {
+            self.drive_held(hold);
+        }
+    }
+
+    /// The same for one that was just accepted; whether its first steps are begun in the journal.
+    pub(super) fn drive_new(&self, id: OperationId, ticket: Option<Ticket>, begun: bool) {
+        if let Some(mut hold) = self.runner.drivers.hold(id, ticket) {
+            hold.begun = begun;
             self.drive_held(hold);
         }
     }
@@ -258,8 +271,8 @@ impl Operations {
     /// # Errors
     /// 404 when the operation never was or has been forgotten; the database fails.
     pub async fn queued(&self, id: OperationId) -> Result<Queued> {
-        let mut tx = self.runner.store.read().await?;
-        let progress = operations::progress(&mut tx, id).await?.ok_or_else(Error::id_not_found)?;
+        let mut db = self.runner.store.ask().await?;
+        let progress = operations::progress(&mut db, id).await?.ok_or_else(Error::id_not_found)?;
         let why = progress.error.unwrap_or_default();
         Ok(match progress.state {
             OpState::Accepted | OpState::Running | OpState::Unwinding => Queued::Pending,

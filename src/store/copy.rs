@@ -32,6 +32,9 @@ impl Store {
         // Not in a transaction of ours: SQLite makes one for the statement that it reads by.
         let mut connection = self.read.acquire().await?;
         let copy = connection.serialize(None).await.map_err(Error::from)?;
+        drop(connection);
+        // A copy that is kept elsewhere must not be ahead of this database after a power cut.
+        self.until_all_on_disk().await?;
         Ok(Bytes::from_owner(copy))
     }
 

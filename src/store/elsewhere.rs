@@ -1,8 +1,9 @@
-//! Waiting until a copy elsewhere has everything that is committed here.
+//! Waiting until everything that is committed here is durable, also in a copy elsewhere.
 //!
 //! Where several servers stand ready to take over, one that takes over knows only what is in that
 //! copy. So nothing is done on nodes, and nothing is told to anybody, that is not in it.
 use super::Store;
+use crate::error::Result;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::SeqCst},
@@ -19,6 +20,8 @@ pub(super) struct Elsewhere {
     /// Commits that have begun: what a reader has seen is among them, also in the moment in which
     /// it is not yet counted as committed.
     begun: watch::Sender<u64>,
+    /// The last of them that is to be durable: those after it need not be waited for.
+    wanted: watch::Sender<u64>,
 }
 
 /// A commit that has begun is counted when it has ended, however that was.
@@ -31,9 +34,17 @@ impl Drop for Committing {
 }
 
 impl Elsewhere {
-    pub(super) fn commit(&self, ended: &watch::Sender<u64>) -> Committing {
-        self.begun.send_modify(|number| *number += 1);
-        Committing(ended.clone())
+    /// A commit begins, which is to be durable or need not be; its number.
+    pub(super) fn commit(&self, ended: &watch::Sender<u64>, durable: bool) -> (Committing, u64) {
+        let mut number = 0;
+        self.begun.send_modify(|begun| {
+            *begun += 1;
+            number = *begun;
+        });
+        if durable {
+            self.wanted.send_replace(number);
+        }
+        (Committing(ended.clone()), number)
     }
 }
 
@@ -50,19 +61,40 @@ impl Store {
             further
         });
     }
-    /// Waits until a copy elsewhere has everything that was committed when this was called; not at
-    /// all where nobody has required that.
+    /// Waits until everything that was committed when this was called is durable, but for what need not
+    /// be: on disk, and, where that is required, in a copy elsewhere. It never returns once the disk
+    /// has failed.
     ///
     /// # Cancel safety
-    /// Nothing happens here but waiting.
+    /// Nothing is lost by not waiting.
     pub async fn until_kept(&self) {
+        let wanted = *self.elsewhere.wanted.borrow();
+        if self.until_on_disk(wanted).await.is_err() {
+            std::future::pending::<()>().await;
+        }
         if !self.elsewhere.required.load(SeqCst) {
             return;
         }
-        let wanted = *self.elsewhere.begun.borrow();
         let mut kept = self.elsewhere.kept.subscribe();
         // It ends only with the store, which is here.
         let _ = kept.wait_for(|kept| *kept >= wanted).await;
+    }
+
+    /// Waits until everything that is committed, or about to be, is on disk.
+    ///
+    /// # Errors
+    /// The disk has failed.
+    pub(super) async fn until_all_on_disk(&self) -> Result<()> {
+        let all = *self.elsewhere.begun.borrow();
+        self.until_on_disk(all).await
+    }
+
+    async fn until_on_disk(&self, number: u64) -> Result<()> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let mut ended = self.commits.subscribe();
+        // It ends only with the store, which is here.
+        let _ = ended.wait_for(|ended| *ended >= number).await;
+        log.reach(number, &self.commits).await
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A write transaction always begins IMMEDIATE, so it never has to be repeated, and is durable
 //! when `commit` returns. Reads see one consistent state; with WAL they never wait for
-//! the writer.
+//! the writer, and may see what is not durable yet: whoever acts on it or tells it waits by
+//! [`Store::until_kept`].
 pub mod block_hosting;
 pub mod block_volumes;
 pub mod bricks;
@@ -15,6 +16,7 @@ pub mod devices;
 pub mod draft;
 mod elsewhere;
 pub mod mode;
+mod log;
 pub mod nodes;
 mod open;
 pub mod operations;
@@ -25,23 +27,26 @@ pub mod snapshot;
 mod sqlite;
 mod thin_pools;
 pub mod totals;
-pub mod view;
+mod view;
+pub mod views;
 pub mod volumes;
 mod whole;
 
 use crate::error::{Error, Result};
 use async_trait::async_trait;
 use elsewhere::Elsewhere;
+use log::Log;
 use open::Guard;
 pub use open::{Lock, OpenError};
 pub use sqlite::advice;
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection};
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
 };
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
+use views::Views;
 
 /// Sees each commit of the journal happen; crash tests end the "process" here.
 #[async_trait]
@@ -66,6 +71,9 @@ pub struct Store {
     elsewhere: Elsewhere,
     /// What is being done wholly.
     begun: TaskTracker,
+    /// Puts commits on disk; none where SQLite does so by itself.
+    log: Option<Arc<Log>>,
+    views: Views,
     _guard: Arc<Guard>,
 }
 
@@ -78,13 +86,16 @@ pub struct WriteTx {
     witness: Option<Arc<dyn Witness>>,
     commits: watch::Sender<u64>,
     elsewhere: Elsewhere,
+    log: Option<Arc<Log>>,
+    views: Views,
 }
 
 impl Store {
     /// Why nothing can be written, if so: what is there is read all the same.
     #[must_use]
     pub fn barred(&self) -> Option<&str> {
-        self.barred.as_deref()
+        let broken = || self.log.as_ref().and_then(|log| log.broken());
+        self.barred.as_deref().or_else(broken)
     }
 
     /// A number above that of every earlier start on this database, and of every start more than a
@@ -101,6 +112,13 @@ impl Store {
     pub async fn read(&self) -> Result<ReadTx> {
         // BEGIN takes the snapshot with the first question; a reader never waits for the writer.
         Ok(ReadTx(self.read.begin_with("BEGIN").await?))
+    }
+    /// For a single question, which needs no transaction of its own to see one state.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn ask(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.read.acquire().await?)
     }
     /// Begins to write, as soon as the one before is done.
     ///
@@ -120,7 +138,9 @@ impl Store {
             begun => begun?,
         };
         let (commits, elsewhere) = (self.commits.clone(), self.elsewhere.clone());
-        Ok(WriteTx { tx, witness: self.witness.clone(), commits, elsewhere })
+        let (witness, log, views) = (self.witness.clone(), self.log.clone(), self.views.clone());
+        views.begin();
+        Ok(WriteTx { tx, witness, commits, elsewhere, log, views })
     }
     /// The number of transactions that this process has committed, or tried to: changes when
     /// something was written. Whoever does not look keeps nobody waiting.
@@ -139,18 +159,43 @@ impl WriteTx {
     /// Makes everything of this transaction true and durable at once.
     ///
     /// # Errors
-    /// The database fails; then nothing was written.
+    /// The database fails; then nothing was written. If it is the disk that fails when the log is put on it,
+    /// nobody knows: nothing more is written, and nothing is told, until a start has read what is there.
     pub async fn commit(self) -> Result<()> {
-        if let Some(witness) = &self.witness {
-            witness.before_commit().await;
+        let (witness, log, commits) =
+            (self.witness.clone(), self.log.clone(), self.commits.clone());
+        let number = self.end(true).await?;
+        if let Some(log) = log {
+            log.reach(number, &commits).await?;
         }
-        let committing = self.elsewhere.commit(&self.commits);
-        self.tx.commit().await?;
-        drop(committing);
-        if let Some(witness) = &self.witness {
+        if let Some(witness) = witness {
             witness.after_commit().await;
         }
         Ok(())
+    }
+
+    /// Makes everything of this transaction true at once, and durable with the next commit that is: for what
+    /// may be lost with a power cut, as long as nothing is lost without what came after it.
+    ///
+    /// # Errors
+    /// The database fails; then nothing was written.
+    pub async fn commit_lazily(self) -> Result<()> {
+        let witness = self.witness.clone();
+        self.end(false).await?;
+        if let Some(witness) = witness {
+            witness.after_commit().await;
+        }
+        Ok(())
+    }
+
+    async fn end(self, durable: bool) -> Result<u64> {
+        if let Some(witness) = &self.witness {
+            witness.before_commit().await;
+        }
+        let (committing, number) = self.elsewhere.commit(&self.commits, durable);
+        self.tx.commit().await?;
+        drop(committing);
+        Ok(number)
     }
 }
 

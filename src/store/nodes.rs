@@ -168,14 +168,84 @@ pub async fn all(db: &mut SqliteConnection) -> Result<Vec<Node>> {
 pub async fn given_up(db: &mut SqliteConnection) -> Result<BTreeSet<Hostname>> {
     let rows = sqlx::query(
         "SELECT m.name FROM nodes n JOIN node_hostnames m \
-         ON m.node = n.id AND m.kind = 'manage' AND m.position = 0 \
-         WHERE n.state = 'failed' OR EXISTS (SELECT 1 FROM claims c \
-         JOIN operations o ON o.id = c.operation \
-         WHERE c.resource = 'node/' || n.id AND o.kind = 'remove-node')",
+         ON m.node = n.id AND m.kind = 'manage' AND m.position = 0 WHERE n.state = 'failed' \
+         UNION SELECT m.name FROM operations o JOIN claims c ON c.operation = o.id \
+         JOIN node_hostnames m ON m.node = substr(c.resource, 6) \
+         AND m.kind = 'manage' AND m.position = 0 \
+         WHERE c.resource LIKE 'node/%' AND o.kind = 'remove-node' AND o.finished_at IS NULL",
     )
     .fetch_all(db)
     .await?;
     rows.iter().map(|r| row::parsed(r, "name")).collect()
+}
+
+/// Ids of the nodes of a cluster, sorted, without those being added or removed.
+///
+/// # Errors
+/// The database fails.
+pub async fn ids_of_cluster(db: &mut SqliteConnection, cluster: ClusterId) -> Result<Vec<NodeId>> {
+    let ids = sqlx::query(
+        "SELECT json_group_array(id ORDER BY id) AS ids FROM nodes \
+         WHERE cluster = ? AND pending_op IS NULL",
+    )
+    .bind(cluster.to_string())
+    .fetch_one(db)
+    .await?;
+    row::json(&ids, "ids")
+}
+
+/// Management names of all nodes of the cluster by id, without those being added or removed.
+///
+/// # Errors
+/// The database fails.
+pub async fn hosts_of_cluster(
+    db: &mut SqliteConnection,
+    cluster: ClusterId,
+) -> Result<Vec<Hostname>> {
+    let rows = sqlx::query(
+        "SELECT m.name FROM nodes n JOIN node_hostnames m \
+         ON m.node = n.id AND m.kind = 'manage' AND m.position = 0 \
+         WHERE n.cluster = ? AND n.pending_op IS NULL ORDER BY n.id",
+    )
+    .bind(cluster.to_string())
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|r| row::parsed(r, "name")).collect()
+}
+
+/// Management names of the first nodes of the cluster, so many at the most: those that are online by
+/// id, then the others. What it costs does not grow with the cluster, unless few are online.
+///
+/// # Errors
+/// The database fails.
+pub async fn ways_into(
+    db: &mut SqliteConnection,
+    cluster: ClusterId,
+    most: usize,
+) -> Result<Vec<Hostname>> {
+    let mut hosts: Vec<Hostname> = vec![];
+    for which in [
+        "SELECT m.name FROM nodes n INDEXED BY nodes_by_state CROSS JOIN node_hostnames m \
+         ON m.node = n.id AND m.kind = 'manage' AND m.position = 0 WHERE n.cluster = ? \
+         AND n.state = 'online' AND n.pending_op IS NULL ORDER BY n.id LIMIT ?",
+        "SELECT m.name FROM nodes n CROSS JOIN node_hostnames m \
+         ON m.node = n.id AND m.kind = 'manage' AND m.position = 0 WHERE n.cluster = ? \
+         AND n.state <> 'online' AND n.pending_op IS NULL ORDER BY n.id LIMIT ?",
+    ] {
+        let left = most.saturating_sub(hosts.len());
+        if left == 0 {
+            break;
+        }
+        let rows = sqlx::query(which)
+            .bind(cluster.to_string())
+            .bind(i64::try_from(left).unwrap_or(i64::MAX))
+            .fetch_all(&mut *db)
+            .await?;
+        for row in &rows {
+            hosts.push(row::parsed(row, "name")?);
+        }
+    }
+    Ok(hosts)
 }
 
 /// The node that has this name already.

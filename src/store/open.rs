@@ -1,5 +1,5 @@
 //! Opening the database: alone, whole, up to date; and what can still be done when it is not.
-use super::{Store, Witness, sqlite};
+use super::{Store, Witness, log::Log, sqlite, views::Views};
 use sqlx::{
     ConnectOptions, SqlitePool,
     migrate::MigrateError,
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 /// In a burst many wait for their turn to write: that is no news for an administrator.
-pub(super) const SLOW: Duration = Duration::from_secs(30);
+const SLOW: Duration = Duration::from_secs(30);
 /// A child that a process is just starting has its files, and with them its locks, until it becomes
 /// another program: a lock that was let go of may be held for a moment longer.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -128,8 +128,21 @@ impl Store {
         if mode == SqliteJournalMode::Delete && has_log(path) {
             without_log(path).await.map_err(failed)?;
         }
-        let options = options(path).journal_mode(mode).create_if_missing(true);
-        let one = SqlitePoolOptions::new().max_connections(1).acquire_slow_threshold(SLOW);
+        let mut options = options(path).journal_mode(mode).create_if_missing(true);
+        let mut log = None;
+        if mode == SqliteJournalMode::Wal {
+            options = options.synchronous(SqliteSynchronous::Normal);
+            log = Some(Arc::new(Log::of(path)));
+        }
+        // The connection stays: with the last one, SQLite would take the log into the file each time.
+        let one = pool().max_connections(1);
+        let one = one.idle_timeout(None).max_lifetime(None);
+        let views = Views::default();
+        let listening = views.clone();
+        let one = one.after_connect(move |connection, _| {
+            let listening = listening.clone();
+            Box::pin(async move { listening.listen(connection).await })
+        });
         let write = match one.connect_with(options.clone()).await {
             Ok(write) => write,
             Err(error)
@@ -153,27 +166,38 @@ impl Store {
             None => next_epoch(&write, path).await.map_err(failed)?,
             barred => (0, barred),
         };
-        let many = SqlitePoolOptions::new().max_connections(READERS).acquire_slow_threshold(SLOW);
+        let many = pool().max_connections(READERS);
         let read = many.connect_with(options.read_only(true)).await.map_err(failed)?;
         let barred = barred.map(Arc::from);
-        let commits = watch::Sender::default();
-        Ok(Self {
+        let store = Self {
             write,
             read,
             witness,
             barred,
             epoch,
-            commits,
+            commits: watch::Sender::default(),
             elsewhere: super::elsewhere::Elsewhere::default(),
             begun: tokio_util::task::TaskTracker::new(),
+            log,
+            views,
             _guard: guard,
-        })
+        };
+        // The number of this start, before any script carries it.
+        if let Some(log) = &store.log {
+            log.now().map_err(|why| OpenError::Io { path: path.into(), why })?;
+        }
+        Ok(store)
     }
 }
 
 /// Why nothing is written, in words for every request that would.
 fn unwritable(path: &Path, why: &dyn std::fmt::Display) -> String {
     format!("{} cannot be written ({why})", path.display())
+}
+
+/// A connection to a file does not go stale: it need not be tried each time before it is used.
+pub(super) fn pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().acquire_slow_threshold(SLOW).test_before_acquire(false)
 }
 
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
@@ -448,9 +472,9 @@ mod tests {
         }
         assert_eq!(clusters(&store).await, 2);
         // The connection that took its place is as careful as the first.
-        let durable: i64 =
+        let careful: i64 =
             sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.write).await.unwrap();
-        assert_eq!(durable, 3);
+        assert_eq!(careful, 1, "what it does not put on disk by itself, `Log` does");
     }
 
     /// The backup of a server on a local disk, or its database, put onto a gluster volume.

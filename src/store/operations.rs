@@ -4,8 +4,9 @@ use crate::{
     domain::{NodeId, OperationId},
     error::Result,
 };
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{borrow::Cow, collections::BTreeSet, fmt, str::FromStr};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
@@ -23,6 +24,16 @@ macro_rules! words {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
                 match text { $($word => Ok(Self::$variant),)* _ => Err(format!("unknown state {text}")) }
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
             }
         }
         impl fmt::Display for $name {
@@ -91,8 +102,8 @@ pub struct OperationRow {
     pub steps: Vec<StepRow>,
 }
 
-/// A step's row.
-#[derive(Clone, Debug)]
+/// A step's row. It is read as a list, in this order.
+#[derive(Clone, Debug, Deserialize)]
 pub struct StepRow {
     /// Steps of one stage run side by side.
     pub stage: i64,
@@ -180,28 +191,32 @@ pub async fn forget(tx: &mut WriteTx, id: OperationId) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what is going to be done, replacing an earlier plan.
+/// Writes down what is going to be done, replacing an earlier plan: steps as stage and JSON, of which
+/// those of the first stage can be begun already.
 ///
 /// # Errors
 /// The database fails.
-pub async fn plan(tx: &mut WriteTx, id: OperationId, steps: &[(i64, String)]) -> Result<()> {
+pub async fn plan(
+    tx: &mut WriteTx,
+    id: OperationId,
+    steps: &[(i64, String)],
+    begun: bool,
+) -> Result<()> {
     sqlx::query("DELETE FROM operation_steps WHERE operation = ?")
         .bind(id.to_string())
         .execute(&mut **tx)
         .await?;
-    for (seq, (stage, step)) in (0_i64..).zip(steps) {
-        sqlx::query(
-            "INSERT INTO operation_steps (operation, seq, stage, step, state, changed_at) \
-             VALUES (?, ?, ?, ?, 'planned', ?)",
-        )
-        .bind(id.to_string())
-        .bind(seq)
-        .bind(stage)
-        .bind(step)
-        .bind(now())
-        .execute(&mut **tx)
-        .await?;
-    }
+    sqlx::query(
+        "INSERT INTO operation_steps (operation, seq, stage, step, state, changed_at) \
+         SELECT ?1, key, value ->> 0, value ->> 1, iif(value ->> 0 = 0 AND ?2, 'running', 'planned'), \
+         ?3 FROM json_each(?4)",
+    )
+    .bind(id.to_string())
+    .bind(begun)
+    .bind(now())
+    .bind(row::to_json(&steps)?)
+    .execute(&mut **tx)
+    .await?;
     set_state(tx, id, OpState::Running, None).await
 }
 
@@ -341,25 +356,71 @@ pub async fn set_step(
     Ok(())
 }
 
+/// These steps are about to run.
+///
+/// # Errors
+/// The database fails.
+pub async fn begin_steps(tx: &mut WriteTx, id: OperationId, steps: &[usize]) -> Result<()> {
+    sqlx::query(
+        "UPDATE operation_steps SET state = 'running', changed_at = ? \
+         WHERE operation = ? AND seq IN (SELECT value FROM json_each(?))",
+    )
+    .bind(now())
+    .bind(id.to_string())
+    .bind(row::to_json(&steps)?)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// What became of a step.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepEnd {
+    /// Which one.
+    pub seq: usize,
+    /// Done or taken back.
+    pub state: StepState,
+    /// JSON of what it found out; none leaves what is known.
+    pub output: Option<String>,
+}
+
+/// These steps have ended.
+///
+/// # Errors
+/// The database fails.
+pub async fn end_steps(tx: &mut WriteTx, id: OperationId, ends: &[StepEnd]) -> Result<()> {
+    if ends.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE operation_steps SET state = ends.value ->> 'state', \
+         output = coalesce(ends.value ->> 'output', output), changed_at = ?1 \
+         FROM json_each(?2) AS ends WHERE operation = ?3 AND seq = ends.value ->> 'seq'",
+    )
+    .bind(now())
+    .bind(row::to_json(&ends)?)
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// The operation with its steps.
 ///
 /// # Errors
 /// The database fails.
 pub async fn load(db: &mut SqliteConnection, id: OperationId) -> Result<Option<OperationRow>> {
+    // One statement, so that nobody needs a transaction for it.
     let found = sqlx::query(
-        "SELECT kind, params, state, attempt, tries, retry_at, avoid, error, created_at \
+        "SELECT kind, params, state, attempt, tries, retry_at, avoid, error, created_at, \
+         (SELECT json_group_array(json_array(stage, step, state, output, changed_at) ORDER BY seq) \
+         FROM operation_steps WHERE operation = operations.id) AS steps \
          FROM operations WHERE id = ?",
     )
     .bind(id.to_string())
-    .fetch_optional(&mut *db)
+    .fetch_optional(db)
     .await?;
     let Some(found) = found else { return Ok(None) };
-    let steps = sqlx::query(
-        "SELECT stage, step, state, output, changed_at FROM operation_steps WHERE operation = ? ORDER BY seq",
-    )
-    .bind(id.to_string())
-    .fetch_all(db)
-    .await?;
     Ok(Some(OperationRow {
         id,
         kind: found.try_get("kind")?,
@@ -371,18 +432,8 @@ pub async fn load(db: &mut SqliteConnection, id: OperationId) -> Result<Option<O
         tries: found.try_get("tries")?,
         avoid: row::json(&found, "avoid")?,
         error: found.try_get("error")?,
-        steps: steps.iter().map(step).collect::<Result<_>>()?,
+        steps: row::json(&found, "steps")?,
     }))
-}
-
-fn step(row: &SqliteRow) -> Result<StepRow> {
-    Ok(StepRow {
-        stage: row.try_get("stage")?,
-        step: row.try_get("step")?,
-        state: row::parsed(row, "state")?,
-        output: row.try_get("output")?,
-        changed_at: row.try_get("changed_at")?,
-    })
 }
 
 /// Where the operation is, for a client that polls.

@@ -1,9 +1,8 @@
 //! A database that is only read: because nothing can be written to it, or because that is wished.
 use super::{
     Store,
-    open::{Guard, OpenError, READERS, SLOW, cannot_write, damage, lock_file, migrate, options},
+    open::{Guard, OpenError, READERS, cannot_write, damage, lock_file, migrate, options, pool},
 };
-use sqlx::sqlite::SqlitePoolOptions;
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
@@ -52,7 +51,7 @@ impl Store {
                 std::fs::copy(log(path), log(&copy)).map_err(io)?;
             }
         }
-        let many = SqlitePoolOptions::new().max_connections(READERS).acquire_slow_threshold(SLOW);
+        let many = pool().max_connections(READERS);
         // Read only by our own rule; the copy itself is brought up to date.
         let read = many.connect_with(options(&copy)).await.map_err(failed)?;
         let damage = damage(&read).await.map_err(failed)?;
@@ -71,6 +70,8 @@ impl Store {
             commits,
             elsewhere: super::elsewhere::Elsewhere::default(),
             begun: tokio_util::task::TaskTracker::new(),
+            log: None,
+            views: super::views::Views::default(),
             _guard: guard,
         })
     }

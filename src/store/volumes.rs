@@ -145,10 +145,9 @@ pub async fn all(db: &mut SqliteConnection) -> Result<Vec<Volume>> {
 /// # Errors
 /// The database fails.
 pub async fn ids(db: &mut SqliteConnection) -> Result<Vec<VolumeId>> {
-    let rows = sqlx::query("SELECT id FROM volumes WHERE pending_op IS NULL ORDER BY id")
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(|r| row::parsed(r, "id")).collect()
+    let all =
+        "SELECT json_group_array(id ORDER BY id) AS ids FROM volumes WHERE pending_op IS NULL";
+    row::json(&sqlx::query(all).fetch_one(db).await?, "ids")
 }
 
 /// The same, of one cluster.
@@ -156,12 +155,14 @@ pub async fn ids(db: &mut SqliteConnection) -> Result<Vec<VolumeId>> {
 /// # Errors
 /// The database fails.
 pub async fn ids_of_cluster(db: &mut SqliteConnection, id: ClusterId) -> Result<Vec<VolumeId>> {
-    let rows =
-        sqlx::query("SELECT id FROM volumes WHERE cluster = ? AND pending_op IS NULL ORDER BY id")
-            .bind(id.to_string())
-            .fetch_all(db)
-            .await?;
-    rows.iter().map(|r| row::parsed(r, "id")).collect()
+    let ids = sqlx::query(
+        "SELECT json_group_array(id ORDER BY id) AS ids FROM volumes \
+         WHERE cluster = ? AND pending_op IS NULL",
+    )
+    .bind(id.to_string())
+    .fetch_one(db)
+    .await?;
+    row::json(&ids, "ids")
 }
 
 /// Number of volumes of a cluster, pending ones included.

@@ -20,9 +20,6 @@ pub(crate) struct CreateVolume {
     /// The nodes of its bricks by their storage names.
     #[serde(default)]
     pub(crate) nodes: Vec<(Hostname, NodeId)>,
-    /// Management names of all nodes of the pool.
-    #[serde(default)]
-    pub(crate) members: Vec<Hostname>,
 }
 
 impl CreateVolume {
@@ -81,7 +78,7 @@ impl Effect for CreateVolume {
         // be true only until it is done.
         self.pool.quiet(nodes, &format!("volume-{}", self.volume.id)).await?;
         if self.target().destroy(nodes).await? {
-            self.target().destroy_for_good(nodes, &self.members, Absent::Matters).await?;
+            self.target().destroy_for_good(nodes, nodes.members(), Absent::Matters).await?;
         }
         Ok(Output::Nothing)
     }
@@ -90,7 +87,7 @@ impl Effect for CreateVolume {
     async fn certify(&self, nodes: &Nodes) -> Result<()> {
         let found = self.target().destroy(nodes).await?;
         let absent = if found { Absent::Matters } else { Absent::IsPassedOver };
-        self.target().destroy_for_good(nodes, &self.members, absent).await
+        self.target().destroy_for_good(nodes, nodes.members(), absent).await
     }
     /// gluster names the host it cannot work with.
     fn blames(&self, error: &NodeError) -> Option<NodeId> {

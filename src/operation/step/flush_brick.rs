@@ -54,8 +54,12 @@ impl Effect for FlushBrick {
             why: format!("gluster does not work with the brick {path}: see glusterd's log there"),
         })
     }
+    /// The brick goes by the step that made it, and takes everything with it.
     async fn undo(&self, _: &Nodes) -> Result {
         Ok(Output::Nothing)
+    }
+    fn leaves_nothing(&self) -> bool {
+        true
     }
     fn place(&self) -> Place<'_> {
         Place::Node(&self.place.host)

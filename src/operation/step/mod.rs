@@ -131,6 +131,11 @@ trait Effect {
     async fn certify(&self, _: &Nodes) -> Result<()> {
         Ok(())
     }
+    /// Whether others have to take back what it does, those before it in the plan, since its own `undo`
+    /// does nothing: then nothing is lost if a power cut takes the word that it was begun.
+    fn leaves_nothing(&self) -> bool {
+        false
+    }
     /// Whether a command that nobody heard of again may still do its work when the step has looked
     /// and seen nothing of it.
     fn lands_late(&self) -> bool {
@@ -174,6 +179,9 @@ macro_rules! steps {
             }
             pub(crate) fn lands_late(&self) -> bool {
                 match self { $(Self::$name(step) => step.lands_late()),* }
+            }
+            pub(crate) fn leaves_nothing(&self) -> bool {
+                match self { $(Self::$name(step) => step.leaves_nothing()),* }
             }
             pub(crate) fn blames(&self, error: &NodeError) -> Option<NodeId> {
                 match self { $(Self::$name(step) => step.blames(error)),* }
