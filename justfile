@@ -73,6 +73,14 @@ mutants *NAMES:
 figures:
     cargo bench --bench scrape
 
+# What requests cost on small and large estates, with the targets of docs/PERFORMANCE.md beside it: --json FILE
+bench *ARGUMENTS:
+    cargo bench --bench load -- {{ARGUMENTS}}
+
+# What placement and JSON cost by themselves
+bench-parts *ARGUMENTS:
+    cargo bench --bench parts -- {{ARGUMENTS}}
+
 # Everything CI runs
 ci:
     .ci/run

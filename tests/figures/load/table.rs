@@ -75,12 +75,16 @@ impl Table {
     }
 }
 
-/// Processors and kernel.
+/// Processors, memory and kernel.
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
     let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let model = model.trim_start_matches([' ', '\t', ':']);
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    format!("{cores} cores of {model}, Linux {}", read("/proc/sys/kernel/osrelease").trim())
+    let memory = read("/proc/meminfo");
+    let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib: u64 = memory.and_then(|m| m.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{cores} cores of {model}, {} MB of memory, Linux {}", kib / 1024, kernel.trim())
 }
