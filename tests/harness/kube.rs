@@ -1,5 +1,6 @@
 //! An API server of Kubernetes that knows Secrets, Leases, and what is compared of volumes, and
 //! nothing else: versions, conflicts and limits as the real one has them, and troubles on demand.
+#[path = "kube/volumes.rs"]
 pub mod volumes;
 
 use axum::{
