@@ -94,7 +94,7 @@ fn what_is_set_right_is_told() {
         " false becomes true",
         "brick: Info.volume of 13 (the volume that lists it): for ",
         "brick: LvmThinPool of 13 (the usual name, ",
-        "Contradicts itself, which keeps nobody from adopting it (18):",
+        "Contradicts itself or looks strange, and stays as it is",
         " has a path that nobody gives bricks: /mockpath",
     ] {
         assert!(v4.contains(words), "{words}: {v4}");
@@ -344,5 +344,100 @@ fn unfinished_operations_come_along() {
             assert!(report.contains("what it names is not what it has marked"), "{report}");
             assert_eq!(status, 1);
         }
+    }
+}
+
+/// What becomes of each kind is told, as far as it can be known without the nodes.
+#[test]
+fn the_fate_of_each_unfinished_operation_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let export = databases().into_iter().find(|pair| pair.name == "v10-mixed").unwrap().export;
+    let whole = read(&export);
+    let (operation, clone) = ("0".repeat(32), "c".repeat(32));
+    let large = whole.volumeentries.values().find(|v| v.bricks.len() > 3 && !v.info.block).unwrap();
+    let (volume, bricks) = (large.info.id.clone(), large.bricks.clone());
+    let block = whole.blockvolumeentries.values().next().unwrap().info.clone();
+    let device = whole.deviceentries.keys().next().unwrap().clone();
+    let to = block.size + 1;
+    let old = bricks[0].clone();
+    let cases: Vec<(i64, Vec<(i64, &str, Option<i64>)>, Vec<String>)> = vec![
+        (
+            3,
+            vec![(1, &bricks[1], None), (1, &bricks[2], None), (5, &volume, Some(7))],
+            vec![format!("was to expand volume {volume} by 7 GiB: it is finished if gluster has")],
+        ),
+        (
+            4,
+            vec![(6, &block.id, None)],
+            vec![format!("was to make block volume {}: it is taken back", block.id)],
+        ),
+        (
+            6,
+            vec![(8, &device, None), (12, &clone, None)],
+            vec![format!("was to remove device {device}: it is forgotten, what was moved stays")],
+        ),
+        (
+            7,
+            vec![(9, &volume, None), (11, &clone, None)],
+            vec![
+                format!("was to clone volume {volume}: it is forgotten, and no node is touched"),
+                "volume: Pending.Id of 1 (its operation is forgotten): for ".to_owned(),
+            ],
+        ),
+        (
+            8,
+            vec![(3, &old, None)],
+            vec![format!("was to move brick {old}, and had not begun: it is forgotten")],
+        ),
+        (
+            8,
+            vec![(3, &old, None), (1, &bricks[1], None), (13, &clone, None)],
+            vec![format!("was to put brick {} in the place of brick {old}: ", bricks[1])],
+        ),
+        (
+            9,
+            vec![(14, &block.id, Some(to))],
+            vec![format!("was to expand block volume {} to {to} GiB: it is finished if", block.id)],
+        ),
+    ];
+    for (kind, changes, told_of) in cases {
+        let mut dump = whole.clone();
+        for (change, id, _) in &changes {
+            match change {
+                1 | 3 => dump.brickentries.get_mut(*id).unwrap().pending.id.clone_from(&operation),
+                6 => {
+                    dump.blockvolumeentries.get_mut(*id).unwrap().pending.id.clone_from(&operation)
+                }
+                9 => dump.volumeentries.get_mut(*id).unwrap().pending.id.clone_from(&operation),
+                _ => {}
+            }
+        }
+        let action = |(change, id, delta): (i64, &str, Option<i64>)| PendingAction {
+            change,
+            id: id.to_owned(),
+            delta,
+        };
+        let entry = PendingOperationEntry {
+            id: operation.clone(),
+            timestamp: 1_700_000_000,
+            kind,
+            actions: changes.into_iter().map(action).collect(),
+            status: "stale".to_owned(),
+        };
+        dump.pendingoperations.insert(operation.clone(), entry);
+        fs::write(folder.join("all.json"), json::compact(&dump).unwrap()).unwrap();
+        let (report, err, status) = told(folder, "adopt --yes all.json");
+        assert_eq!(status, 0, "{report}{err}");
+        for words in told_of {
+            assert!(report.contains(&words), "{words}: {report}");
+        }
+        let made = exported(folder, "brickyard.db");
+        let forgotten = report.contains("it is forgotten");
+        assert_eq!(made.pendingoperations.is_empty(), forgotten, "{kind}");
+        if let Some(entry) = made.pendingoperations.get(&operation) {
+            assert_eq!(entry.kind, kind, "it goes back as what it was");
+        }
+        fs::remove_file(folder.join("brickyard.db")).unwrap();
     }
 }

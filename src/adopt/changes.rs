@@ -34,7 +34,9 @@ const KINDS: [(&str, &str); 6] = [
 const SETS: [&str; 6] = ["nodes", "volumes", "blockvolumes", "blockvolume", "Devices", "Bricks"];
 
 /// Why members are set right, by their names, or how these begin.
-const REASONS: [(&str, &str); 9] = [
+const REASONS: [(&str, &str); 11] = [
+    ("itself", "of a clone that was not finished, and is forgotten"),
+    ("Pending.Id", "its operation is forgotten"),
     ("Info.file", "earlier versions had no such flag"),
     ("Info.block", "earlier versions had no such flag"),
     ("Info.mount.", "worked out from the nodes there are, as for each answer"),
@@ -73,6 +75,7 @@ pub(super) fn between(before: &Dump, after: &Dump) -> serde_json::Result<Vec<Cha
         for (id, entry) in before {
             let other = after.get(id).unwrap_or(&Value::Null);
             compare(entry, other, "", &mut |member, before, after| {
+                let member = if member.is_empty() { "itself" } else { member };
                 let change = of_kind.entry(member.to_owned()).or_insert_with(|| Change {
                     kind,
                     member: member.to_owned(),

@@ -153,6 +153,9 @@ pub async fn at_start(source: &Path, age: Age, target: &Path) -> Result<()> {
     for change in &adoption.changes {
         tracing::info!("adopted: {change}");
     }
+    for note in &import.mended {
+        tracing::info!("adopted: set right: {note}");
+    }
     for note in &import.notes {
         tracing::warn!("adopted: {note}");
     }

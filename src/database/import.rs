@@ -3,9 +3,11 @@
 //! All that is wrong is told at once, each with the entry it is about. What we work out ourselves,
 //! such as lists of what belongs to whom, is not taken over but only compared.
 use super::{
+    arrange::{UNKNOWN, arrange, share_pools},
     check,
-    dump::{ATTRIBUTES, EXTENSION},
-    inherited::inherited,
+    dump::{ATTRIBUTES, EXTENSION, dump as dump_of},
+    forgotten::forget,
+    inherited,
 };
 use crate::{
     api::database::{
@@ -17,7 +19,7 @@ use crate::{
         State, VolumeId, VolumeName, VolumeOption, block::kept_back, durability::Requested,
     },
     node::names::BrickLv,
-    operation::Inherited,
+    operation::{Inherited, InheritedKind},
     store::{
         block_hosting::Hosting,
         block_volumes::BlockVolume,
@@ -29,7 +31,7 @@ use crate::{
     },
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Display},
     str::FromStr,
 };
@@ -43,6 +45,28 @@ pub struct Import {
     pub inherited: Vec<Inherited>,
     /// What contradicts itself, or is not taken over as it is, in words.
     pub notes: Vec<String>,
+    /// What contradicted itself, and was set right by the way.
+    pub mended: Vec<String>,
+}
+
+/// The kind and the id of the entry that a note begins with: where nothing is to be said of the same
+/// entry any more, it was set right.
+fn about(note: &str) -> String {
+    note.split(' ').filter(|word| *word != "volume").take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// What contradicts itself, in words.
+fn contradictions(dump: &Dump) -> Vec<String> {
+    let found = check(dump);
+    let parts = [
+        found.clusters,
+        found.volumes,
+        found.bricks,
+        found.nodes,
+        found.devices,
+        found.blockvolumes,
+    ];
+    parts.into_iter().filter_map(|part| part.inconsistencies).flatten().collect()
 }
 
 /// Why a dump cannot be put into a database.
@@ -59,7 +83,8 @@ impl Display for Problems {
 /// Makes rows of a dump, of this program or of Heketi, after what Heketi itself would do to a
 /// database of an earlier version (storage.md 6.7).
 ///
-/// Of unfinished operations only those are taken over of which nodes can tell how far they are.
+/// Unfinished operations are settled when a server starts, as far as nodes can tell how far they are;
+/// those that have done nothing that matters are forgotten.
 ///
 /// # Errors
 /// [`Problems`]: something refers to what is not there, or is not of the known form.
@@ -67,15 +92,16 @@ pub fn import(mut dump: Dump) -> Result<Import, Problems> {
     upgrade(&mut dump);
     let mut reader = Reader::default();
     let inherited = reader.whole(&dump);
+    forget(&mut dump, &inherited);
+    reader.growing = growing(&inherited);
     let snapshot = Snapshot {
         clusters: reader.all("cluster", &dump.clusterentries, |_, id, e| Reader::cluster(id, e)),
         nodes: reader.all("node", &dump.nodeentries, |_, id, e| Reader::node(&dump, id, e)),
         devices: reader.all("device", &dump.deviceentries, |_, id, e| Reader::device(&dump, id, e)),
         volumes: reader.all("volume", &dump.volumeentries, |_, id, e| Reader::volume(&dump, id, e)),
         hosting: reader.hosting(&dump),
-        block_volumes: reader.all("block volume", &dump.blockvolumeentries, |_, id, e| {
-            Reader::block_volume(&dump, id, e)
-        }),
+        block_volumes: reader
+            .all("block volume", &dump.blockvolumeentries, |r, id, e| r.block_volume(&dump, id, e)),
         bricks: reader.all("brick", &dump.brickentries, |r, id, e| r.brick(&dump, id, e)),
         ..Snapshot::default()
     };
@@ -84,27 +110,14 @@ pub fn import(mut dump: Dump) -> Result<Import, Problems> {
         return Err(Problems(reader.problems));
     }
     let mut snapshot = snapshot;
-    for brick in snapshot.bricks.iter_mut().filter(|brick| brick.pending.is_some()) {
-        // Heketi writes it down when the brick is made.
-        if brick.path.is_empty() {
-            brick.path = BrickLv::new(brick.id, brick.device).directory();
-        }
-    }
     share_pools(&mut snapshot.bricks);
-    arrange(&mut snapshot, &dump);
-    let found = check(&dump);
-    let parts = [
-        found.clusters,
-        found.volumes,
-        found.bricks,
-        found.nodes,
-        found.devices,
-        found.blockvolumes,
-    ];
-    let mut notes: Vec<String> =
-        parts.into_iter().filter_map(|part| part.inconsistencies).flatten().collect();
+    arrange(&mut snapshot, &dump, &inherited);
+    let still: BTreeSet<_> =
+        contradictions(&dump_of(&snapshot)).iter().map(|note| about(note)).collect();
+    let (mut notes, mended): (Vec<_>, Vec<_>) =
+        contradictions(&dump).into_iter().partition(|note| still.contains(&about(note)));
     notes.extend(reader.notes);
-    Ok(Import { snapshot, inherited, notes })
+    Ok(Import { snapshot, inherited, notes, mended })
 }
 
 /// What Heketi does at its start to databases of earlier versions, as far as it concerns us.
@@ -129,6 +142,17 @@ fn upgrade(dump: &mut Dump) {
 struct Reader {
     problems: Vec<String>,
     notes: Vec<String>,
+    /// Block volumes that are being expanded, and what they hold.
+    growing: BTreeMap<String, Gib>,
+}
+
+/// Block volumes that are being expanded: their hosting volumes have given them the new size already.
+fn growing(inherited: &[Inherited]) -> BTreeMap<String, Gib> {
+    let grows = |one: &Inherited| match one.kind {
+        InheritedKind::ExpandBlockVolume { block, to } => Some((block.to_string(), to)),
+        _ => None,
+    };
+    inherited.iter().filter_map(grows).collect()
 }
 
 /// What is wrong with one entry.
@@ -151,13 +175,8 @@ fn hosts(field: &str, names: &[String]) -> Entry<Vec<Hostname>> {
 impl Reader {
     /// What concerns the dump as a whole.
     fn whole(&mut self, dump: &Dump) -> Vec<Inherited> {
-        let mut operations = vec![];
-        for (id, operation) in &dump.pendingoperations {
-            match inherited(dump, id, operation) {
-                Ok(inherited) => operations.push(inherited),
-                Err(why) => self.problems.push(why),
-            }
-        }
+        let (operations, problems) = inherited::all(dump);
+        self.problems.extend(problems);
         for key in dump.dbattributeentries.keys() {
             if key != "DB_GENERATION_ID" && !ATTRIBUTES.contains(&key.as_str()) {
                 self.problems.push(format!("attribute {key} is unknown: of a newer version?"));
@@ -286,7 +305,7 @@ impl Reader {
         let mut all = BTreeMap::new();
         for (id, entry) in dump.volumeentries.iter().filter(|(_, entry)| entry.info.block) {
             let Ok(volume) = id.parse() else { continue };
-            match hosting(dump, entry) {
+            match hosting(dump, entry, &self.growing) {
                 Ok(hosting) => drop(all.insert(volume, hosting)),
                 Err(why) => self.problems.push(format!("volume {id}: {why}")),
             }
@@ -294,7 +313,7 @@ impl Reader {
         all
     }
 
-    fn block_volume(dump: &Dump, id: &str, entry: &BlockVolumeEntry) -> Entry<BlockVolume> {
+    fn block_volume(&self, dump: &Dump, id: &str, entry: &BlockVolumeEntry) -> Entry<BlockVolume> {
         let info = &entry.info;
         known(&dump.volumeentries, "its hosting volume", &info.blockhostingvolume)?;
         let pending = mark(dump, &entry.pending.id)?;
@@ -316,7 +335,7 @@ impl Reader {
             size,
             // Earlier versions did not tell it.
             usable: if info.usablesize == 0 { size } else { gib("usablesize", info.usablesize)? },
-            held: size,
+            held: self.growing.get(id).copied().unwrap_or(size),
             ha_count: u64::try_from(info.hacount)
                 .map_err(|_| format!("hacount {} is below 0", info.hacount))?,
             auth: info.auth,
@@ -351,8 +370,12 @@ impl Reader {
             return Err(format!("{} KiB in a thin pool of {pool} KiB make no sense", info.size));
         }
         let (id, device) = (same_id::<BrickId>(id, &info.id)?, parsed("device", &info.device)?);
-        let path = brick_path(&info.path)?;
         let usual = BrickLv::new(id, device).directory();
+        let mut path = brick_path(&info.path)?;
+        if path.is_empty() && pending.is_some() {
+            // Heketi writes it down when the brick is made.
+            path.clone_from(&usual);
+        }
         if !path.is_empty() && path != usual && !is_of_gluster(&path) {
             self.notes.push(format!("Brick {id} has a path that nobody gives bricks: {path}"));
         }
@@ -371,7 +394,7 @@ impl Reader {
                 2 => Part::Arbiter,
                 other => return Err(format!("SubType {other} is unknown")),
             },
-            cloned: names(id, device, entry)?,
+            cloned: names((id, device), entry, &path)?,
             path,
             set_index: UNKNOWN,
             position: UNKNOWN,
@@ -416,9 +439,6 @@ impl Reader {
     }
 }
 
-/// A set, or a place in one, that only gluster knows: any number below 0.
-const UNKNOWN: i64 = -1;
-
 fn gib(field: &str, size: i64) -> Entry<Gib> {
     let size = u64::try_from(size).ok().filter(|size| *size > 0).map(Gib);
     size.ok_or_else(|| format!("{field} is below 1"))
@@ -426,12 +446,16 @@ fn gib(field: &str, size: i64) -> Entry<Gib> {
 
 /// The figures of a hosting volume (storage.md 6.7): those that do not add up lock it, and one of a
 /// version that kept nothing back does so now, if there is room for it.
-fn hosting(dump: &Dump, entry: &VolumeEntry) -> Entry<Hosting> {
+fn hosting(dump: &Dump, entry: &VolumeEntry, growing: &BTreeMap<String, Gib>) -> Entry<Hosting> {
     let info = &entry.info;
     let size = gib("size", info.size)?;
     let block = &info.blockinfo;
-    let on_it = dump.blockvolumeentries.values().filter(|b| b.info.blockhostingvolume == info.id);
-    let taken: i64 = on_it.map(|b| b.info.size).fold(0, i64::saturating_add);
+    let on_it =
+        dump.blockvolumeentries.iter().filter(|(_, b)| b.info.blockhostingvolume == info.id);
+    let held = |(id, b): (&String, &BlockVolumeEntry)| {
+        growing.get(id).map_or(b.info.size, |to| to.to_number())
+    };
+    let taken: i64 = on_it.map(held).fold(0, i64::saturating_add);
     let number = |field: &str, size: i64| {
         u64::try_from(size).map(Gib).map_err(|_| format!("{field} {size} is below 0"))
     };
@@ -496,14 +520,17 @@ fn is_of_gluster(path: &str) -> bool {
 
 /// Names in LVM, if they do not follow from the id: just those that Heketi gives to bricks that it
 /// moved or cloned (storage.md 1.1). They end up in commands that unmount and remove.
-fn names(id: BrickId, device: DeviceId, entry: &BrickEntry) -> Entry<Option<ClonedLv>> {
+fn names(
+    (id, device): (BrickId, DeviceId),
+    entry: &BrickEntry,
+    path: &str,
+) -> Entry<Option<ClonedLv>> {
     let hex = |text: &str| text.parse::<BrickId>().is_ok();
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
     let usual = BrickLv::new(id, device);
     let or = |name: &str, usual: String| if name.is_empty() { usual } else { name.to_owned() };
     let pool = or(&entry.thin_pool, usual.pool());
     let lv = or(&entry.lv, usual.name());
-    let path = entry.info.path.as_str();
     if !pool.strip_prefix("tp_").is_some_and(hex) {
         return Err(format!("LvmThinPool {pool:?} is no name that Heketi gives"));
     }
@@ -519,56 +546,4 @@ fn names(id: BrickId, device: DeviceId, entry: &BrickEntry) -> Entry<Option<Clon
         return Err(format!("path {path:?} is not where {lv} in {pool} can be mounted"));
     }
     Ok(Some(ClonedLv { lv, pool, directory: path.to_owned() }))
-}
-
-/// Heketi tells the size of a thin pool with each brick in it; it is taken only once.
-fn share_pools(bricks: &mut [StoredBrick]) {
-    let mut owners = HashMap::<(DeviceId, String), BrickId>::new();
-    for brick in &*bricks {
-        let owner = owners.entry((brick.device, brick.pool())).or_insert(brick.id);
-        if brick.cloned.is_none() {
-            *owner = brick.id;
-        }
-    }
-    for brick in bricks {
-        if owners.get(&(brick.device, brick.pool())) != Some(&brick.id) {
-            (brick.size.pool, brick.size.metadata) = (Kib::ZERO, Kib::ZERO);
-        }
-    }
-}
-
-/// Puts bricks in their places: as the dump says, or as far as they can be known otherwise.
-fn arrange(snapshot: &mut Snapshot, dump: &Dump) {
-    let told = dump.brickyard.as_ref().map(|extension| &extension.bricks);
-    let volumes: HashMap<_, _> =
-        snapshot.volumes.iter().map(|v| (v.id, v.effective().bricks_in_set())).collect();
-    let mut of_volume = BTreeMap::<VolumeId, Vec<&mut StoredBrick>>::new();
-    for brick in &mut snapshot.bricks {
-        of_volume.entry(brick.volume).or_default().push(brick);
-    }
-    for (volume, mut bricks) in of_volume {
-        let positions: Option<Vec<_>> =
-            bricks.iter().map(|b| told?.get(&b.id.to_string()).copied()).collect();
-        if let Some(positions) = positions.filter(|all| are_distinct(all)) {
-            for (brick, at) in bricks.iter_mut().zip(positions) {
-                (brick.set_index, brick.position) = (at.set, at.position);
-            }
-            continue;
-        }
-        // The arbiter comes last in its set.
-        bricks.sort_by_key(|brick| (brick.part == Part::Arbiter, brick.id));
-        let in_set = volumes.get(&volume).copied().unwrap_or_default();
-        let set = if bricks.len() <= in_set { 0 } else { UNKNOWN };
-        for (number, brick) in (1_i64..).zip(bricks.iter_mut().rev()) {
-            (brick.set_index, brick.position) = (set, -number);
-        }
-        if let [only] = bricks.as_mut_slice() {
-            (only.set_index, only.position) = (0, 0);
-        }
-    }
-}
-
-fn are_distinct(positions: &[crate::api::database::BrickPosition]) -> bool {
-    let places: BTreeSet<_> = positions.iter().map(|at| (at.set, at.position)).collect();
-    places.len() == positions.len()
 }

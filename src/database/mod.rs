@@ -5,8 +5,10 @@
 //! ```
 //! Reading takes one transaction and is over before anything is made of it: no writer waits for a
 //! large answer.
+mod arrange;
 mod check;
 mod dump;
+mod forgotten;
 mod import;
 mod inherited;
 

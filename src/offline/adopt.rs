@@ -42,13 +42,13 @@ impl Adopt {
                  can be changed in the file that `db export` makes of it",
                 problems.0.len()
             ),
-            (Ok(_), true) if !self.leave_out => {
-                bail!("something would be lost: nothing was made. --leave-out goes on without it")
-            }
             (Ok(_), true) if adoption.loses_pages() => bail!(
                 "pages are damaged, and nobody can tell what stood on them: nothing was made. What \
                  is left is in the file that `db export` makes of it, which can be adopted"
             ),
+            (Ok(_), true) if !self.leave_out => {
+                bail!("something would be lost: nothing was made. --leave-out goes on without it")
+            }
             (Ok(import), _) => import,
         };
         let target = self.database.unwrap_or_else(|| adopt::beside(&self.file));

@@ -30,6 +30,9 @@ impl Import {
         adopt::refuse_to_overwrite(&target)?;
         let taken = self.read()?;
         adopt::make(&taken, &target).await.with_context(|| target.display().to_string())?;
+        for line in &taken.mended {
+            note(&format!("note: set right: {line}"));
+        }
         for line in &taken.notes {
             note(&format!("note: {line}"));
         }

@@ -17,8 +17,10 @@ use crate::{
     store::{
         WriteTx, block_hosting,
         block_volumes::{self, BlockVolume},
+        bricks::Brick,
         clusters::Cluster,
-        nodes, volumes,
+        nodes,
+        volumes::{self, Volume},
     },
     validate::{self, Problems},
 };
@@ -61,6 +63,54 @@ impl TryFrom<BlockVolumeCreateRequest> for CreateBlockVolume {
             auth: request.auth,
             hosting: VolumeId::random(),
         })
+    }
+}
+
+impl CreateBlockVolume {
+    /// As it must have been asked for, by a block volume that is not done, and the volume that was
+    /// made for it.
+    pub(super) fn of(block: &BlockVolume, hosting: Option<VolumeId>) -> Self {
+        Self {
+            block: block.id,
+            name: block.name.clone(),
+            size: block.size,
+            clusters: block.clusters.iter().map(ToString::to_string).collect(),
+            ha: usize::try_from(block.ha_count).ok().filter(|hosts| *hosts > 0),
+            auth: block.auth,
+            hosting: hosting.unwrap_or_else(VolumeId::random),
+        }
+    }
+
+    /// What somebody else may have done to make it, only to be taken back: with its hosting volume
+    /// and the bricks of that, if they were made for it.
+    ///
+    /// # Errors
+    /// The hosting volume is not there, or the database fails.
+    pub(super) async fn inherited_steps(
+        tx: &mut WriteTx,
+        block: &BlockVolume,
+        new: Option<(Volume, Vec<Brick>)>,
+    ) -> Result<Plan> {
+        let hosting = volumes::get(tx, block.hosting).await?.ok_or_else(Error::id_not_found)?;
+        let mut plan = match &new {
+            Some((volume, bricks)) => CreateVolume::steps(tx, volume, bricks).await?,
+            None => vec![],
+        };
+        let create = CreateBlock {
+            place: BlockPlace {
+                pool: pool(tx, hosting.cluster, &[]).await?,
+                id: block.id,
+                name: Name { hosting: hosting.name, block: block.name.clone() },
+            },
+            size: block.size,
+            auth: block.auth,
+            hosts: vec![],
+            wanted: usize::try_from(block.ha_count).ok().filter(|hosts| *hosts > 0),
+            hosting_is_new: new.is_some(),
+            unproven: true,
+        };
+        plan.push(vec![Step::CreateBlock(create)]);
+        Ok(plan)
     }
 }
 
@@ -217,6 +267,7 @@ impl Operation for CreateBlockVolume {
             wanted: self.ha.filter(|wanted| *wanted <= hosts.len()),
             hosts,
             hosting_is_new: is_new,
+            unproven: false,
         };
         self.insert(tx, &create, id, planning).await?;
         if !is_new {

@@ -179,7 +179,12 @@ impl Operation for EvictBrick {
     }
 
     /// The second leg: a new brick takes over, and the old one goes.
-    async fn further(&self, tx: &mut WriteTx, planning: &Planning<'_>) -> Result<Option<Plan>> {
+    async fn further(
+        &self,
+        tx: &mut WriteTx,
+        planning: &Planning<'_>,
+        _: &Record,
+    ) -> Result<Option<Plan>> {
         let mine = bricks::of_operation(tx, planning.id).await?;
         if mine.iter().any(|brick| brick.replaces.is_some()) {
             return Ok(None);

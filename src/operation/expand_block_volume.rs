@@ -36,6 +36,11 @@ impl ExpandBlockVolume {
         Ok(Self { block, to: Gib(request.new_size.unsigned_abs()) })
     }
 
+    /// One that was begun by somebody else.
+    pub(super) fn inherited(block: BlockVolumeId, to: Gib) -> Self {
+        Self { block, to }
+    }
+
     /// The size it is to have.
     pub(super) fn to(&self) -> Gib {
         self.to

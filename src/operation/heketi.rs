@@ -27,10 +27,20 @@ pub fn pending_entry(row: &OperationRow) -> Option<PendingOperationEntry> {
     Some(PendingOperationEntry {
         id: row.id.to_string(),
         timestamp: row.created_at,
-        kind: number_of(&OPERATION_TYPES, &row.kind),
+        kind: number_of(&OPERATION_TYPES, heketis_word(&row.kind)),
         actions: record.as_ref().map(actions).unwrap_or_default(),
         status: status.to_owned(),
     })
+}
+
+/// What Heketi calls it.
+fn heketis_word(kind: &str) -> &str {
+    match kind {
+        "settle-expansion" => "expand-volume",
+        "settle-eviction" => "evict-brick",
+        "settle-block-expansion" => "expand-block-volume",
+        other => other,
+    }
 }
 
 fn actions(record: &Record) -> Vec<PendingAction> {
@@ -38,7 +48,11 @@ fn actions(record: &Record) -> Vec<PendingAction> {
         Any::ExpandVolume(expansion) if change == "Expand volume" => {
             i64::try_from(expansion.by().0).ok()
         }
+        Any::SettleExpansion(expansion) if change == "Expand volume" => {
+            i64::try_from(expansion.by().0).ok()
+        }
         // Not the increment here.
+        Any::SettleBlockExpansion(expansion) => i64::try_from(expansion.to().0).ok(),
         Any::ExpandBlockVolume(expansion) if change == "Expand block volume" => {
             i64::try_from(expansion.to().0).ok()
         }

@@ -1,6 +1,6 @@
 //! What was intended and how far it got. `Record::next` is pure; the runner only obeys it.
 use super::{
-    Any,
+    Any, Operation,
     step::{Output, Step, Way},
 };
 use crate::{
@@ -85,10 +85,11 @@ impl Record {
         self.steps.iter().enumerate().filter(in_stage).map(|(seq, _)| seq).collect()
     }
 
-    /// A step that cannot be taken back was begun: the only way is on.
+    /// A step that cannot be taken back was begun, or nothing can: the only way is on.
     pub(crate) fn past_pivot(&self) -> bool {
         let begun = |s: &StepRecord| s.state != StepState::Planned;
         self.steps.iter().any(|s| s.step.way() == Way::ForwardOnly && begun(s))
+            || self.operation.settles()
     }
 
     /// Reads a row.

@@ -75,9 +75,14 @@ pub(super) async fn learn(
     let Some(order) = order else { return Ok(()) };
     let known = bricks::of_volume(tx, volume.id).await?;
     let same = known.len() == order.len() && known.iter().all(|brick| order.contains(&brick.id));
-    if !same {
-        return Err(Error::InUse);
-    }
+    if same { arrange(tx, volume, order).await } else { Err(Error::InUse) }
+}
+
+/// Puts these bricks of a volume into their places: all that gluster has of it, in its order.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn arrange(tx: &mut WriteTx, volume: &Volume, order: &[BrickId]) -> Result<()> {
     let in_set = volume.effective().bricks_in_set();
     let places =
         (0_i64..).flat_map(|set| (0_i64..).take(in_set).map(move |position| (set, position)));

@@ -49,6 +49,9 @@ mod set_device_state;
 mod set_node_state;
 mod settings;
 mod settle;
+mod settle_block_expansion;
+mod settle_eviction;
+mod settle_expansion;
 mod stage;
 mod start;
 mod step;
@@ -84,6 +87,9 @@ pub use runner::OnRestart;
 pub use set_device_state::SetDeviceState;
 pub use set_node_state::SetNodeState;
 pub use settings::Settings;
+pub use settle_block_expansion::SettleBlockExpansion;
+pub use settle_eviction::SettleEviction;
+pub use settle_expansion::SettleExpansion;
 pub use start::{Operations, Queued};
 
 use crate::{
@@ -138,6 +144,16 @@ pub(crate) trait Operation: Send + Sync {
         0
     }
 
+    /// Whether it can only go on, from its acceptance: it settles what somebody else has begun, and
+    /// to forget it would leave that as it is. When it fails, it is tried again later.
+    fn settles(&self) -> bool {
+        false
+    }
+    /// What it changes, where its steps do not tell, in Heketi's words (api.md 13).
+    fn changes(&self) -> Option<Vec<(&'static str, String)>> {
+        None
+    }
+
     /// Whether nodes must be asked before anything can be planned.
     fn looks(&self) -> bool {
         false
@@ -175,11 +191,12 @@ pub(crate) trait Operation: Send + Sync {
     ) -> impl Future<Output = Result<Plan>> + Send;
     /// One transaction, when all planned steps are done: what is still to be done, for what could
     /// not be planned before, or nothing. The new plan takes the place of the old one, whose steps
-    /// are never taken back: they must not need it.
+    /// are never taken back: they must not need it. The record tells what they have found out.
     fn further(
         &self,
         _tx: &mut WriteTx,
         _planning: &Planning<'_>,
+        _record: &Record,
     ) -> impl Future<Output = Result<Option<Plan>>> + Send {
         std::future::ready(Ok(None))
     }
@@ -233,6 +250,12 @@ macro_rules! operations {
             fn retries(&self, settings: &Settings) -> i64 {
                 match self { $(Self::$name(op) => op.retries(settings)),* }
             }
+            fn settles(&self) -> bool {
+                match self { $(Self::$name(op) => op.settles()),* }
+            }
+            fn changes(&self) -> Option<Vec<(&'static str, String)>> {
+                match self { $(Self::$name(op) => op.changes()),* }
+            }
             fn looks(&self) -> bool {
                 match self { $(Self::$name(op) => op.looks()),* }
             }
@@ -258,8 +281,9 @@ macro_rules! operations {
                 &self,
                 tx: &mut WriteTx,
                 planning: &Planning<'_>,
+                record: &Record,
             ) -> Result<Option<Plan>> {
-                match self { $(Self::$name(op) => op.further(tx, planning).await),* }
+                match self { $(Self::$name(op) => op.further(tx, planning, record).await),* }
             }
             async fn commit(&self, tx: &mut WriteTx, record: &Record) -> Result<()> {
                 match self { $(Self::$name(op) => op.commit(tx, record).await),* }
@@ -308,4 +332,7 @@ operations! {
     RemoveStray = "remove-stray",
     AdoptVolume = "adopt-volume",
     AdoptBrick = "adopt-brick",
+    SettleExpansion = "settle-expansion",
+    SettleEviction = "settle-eviction",
+    SettleBlockExpansion = "settle-block-expansion",
 }

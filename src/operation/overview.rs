@@ -244,6 +244,9 @@ pub(super) fn changes(record: &Record) -> Vec<Change> {
     };
     let subject =
         |(description, id): (&str, String)| Change { id, description: description.into() };
+    if let Some(own) = record.operation.changes() {
+        return own.into_iter().map(subject).collect();
+    }
     let bricks = record.steps.iter().filter_map(brick);
     let hosting = record.steps.iter().filter_map(hosting);
     bricks.chain(hosting).chain(record.operation.subject().map(subject)).collect()

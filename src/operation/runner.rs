@@ -211,7 +211,7 @@ impl Runner {
             avoid: &record.avoid,
             unwell: &unwell,
         };
-        let end = match record.operation.further(&mut tx, &planning).await {
+        let end = match record.operation.further(&mut tx, &planning, record).await {
             Ok(Some(plan)) => {
                 write_plan(&mut tx, record.id, &plan, false).await?;
                 tx.commit().await?;

@@ -271,7 +271,7 @@ impl Estate {
         let parts = [found.clusters, found.nodes, found.devices, found.volumes, found.bricks];
         let wrong = parts.into_iter().filter_map(|part| part.inconsistencies);
         notes.extend(wrong.flatten().map(|what| format!("contradiction: {what}")));
-        Rebuilt { import: Import { snapshot, inherited: vec![], notes }, lacking }
+        Rebuilt { import: Import { snapshot, inherited: vec![], notes, mended: vec![] }, lacking }
     }
 }
 

@@ -161,14 +161,10 @@ pub(super) async fn insert_row(tx: &mut WriteTx, brick: &NewBrick) -> Result<()>
     .bind(brick.cloned.as_ref().map(|made| &made.pool))
     .execute(&mut **tx)
     .await?;
-    if let Some(old) = brick.replaces {
-        sqlx::query("INSERT INTO moves (brick, replaces) VALUES (?, ?)")
-            .bind(brick.id.to_string())
-            .bind(old.to_string())
-            .execute(&mut **tx)
-            .await?;
+    match brick.replaces {
+        Some(old) => set_replaces(tx, brick.id, old).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Removes a brick's row, and settles the space of its thin pool: free again if the node said so,
@@ -300,6 +296,19 @@ pub async fn set_place(tx: &mut WriteTx, id: BrickId, (set, position): (i64, i64
         .bind(set)
         .bind(position)
         .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The brick is to take the place of another, and does not count until then.
+///
+/// # Errors
+/// It is to do so already, or the database fails.
+pub async fn set_replaces(tx: &mut WriteTx, id: BrickId, old: BrickId) -> Result<()> {
+    sqlx::query("INSERT INTO moves (brick, replaces) VALUES (?, ?)")
+        .bind(id.to_string())
+        .bind(old.to_string())
         .execute(&mut **tx)
         .await?;
     Ok(())

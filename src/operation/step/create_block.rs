@@ -4,7 +4,7 @@ use crate::{
     domain::{Gib, Hostname, NodeId},
     node::{
         Lane, NodeError, Nodes, Script, gluster,
-        gluster_block::{self, State},
+        gluster_block::{self, State, shown},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,9 @@ pub(crate) struct CreateBlock {
     pub(crate) wanted: Option<usize>,
     /// The hosting volume comes and goes with it.
     pub(crate) hosting_is_new: bool,
+    /// Nobody has seen that the name was free: only what looks as it was to be is ours.
+    #[serde(default)]
+    pub(crate) unproven: bool,
 }
 
 impl CreateBlock {
@@ -92,6 +95,21 @@ impl CreateBlock {
         );
         let refused = || NodeError::WithoutEffect(NodeError::Refused(few).into());
         Err(doubt.unwrap_or_else(refused))
+    }
+
+    /// Whether the block volume of this name is to be left alone: see `unproven`.
+    async fn is_another(&self, nodes: &Nodes) -> Result<bool> {
+        if !self.unproven {
+            return Ok(false);
+        }
+        let Some(found) = self.place.state(nodes).await? else { return Ok(false) };
+        let hosts = self.wanted.and_then(|wanted| u64::try_from(wanted).ok());
+        let other = found.size != shown(self.size) || hosts.is_some_and(|hosts| hosts != found.ha);
+        if other {
+            let (name, size, ha) = (&self.place.name, &found.size, found.ha);
+            tracing::warn!(%name, %size, ha, "gluster-block has another block volume of this name; left alone");
+        }
+        Ok(other)
     }
 
     /// What is there after a create that did not simply succeed. Whoever is in doubt waits for it.
@@ -137,12 +155,17 @@ impl Effect for CreateBlock {
     async fn undo(&self, nodes: &Nodes) -> Result {
         // One that an earlier server began, or whose answer was lost, may still be at work.
         self.place.pool.quiet(nodes, &self.place.lock()).await?;
-        self.place.remove(nodes).await?;
+        if !self.is_another(nodes).await? {
+            self.place.remove(nodes).await?;
+        }
         Ok(Output::Nothing)
     }
     /// With its hosting volume it is gone for certain.
     async fn certify(&self, nodes: &Nodes) -> Result<()> {
-        if self.hosting_is_new { Ok(()) } else { self.place.remove(nodes).await }
+        if self.hosting_is_new || self.is_another(nodes).await? {
+            return Ok(());
+        }
+        self.place.remove(nodes).await
     }
     fn lands_late(&self) -> bool {
         true

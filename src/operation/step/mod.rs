@@ -13,8 +13,11 @@ mod create_volume;
 mod delete_block;
 mod delete_volume;
 mod device;
+mod find_block_size;
+mod find_bricks;
 mod flush_brick;
 mod peer;
+mod renew_volume;
 mod replace_brick;
 mod remove_stray;
 mod restore_brick;
@@ -33,9 +36,12 @@ pub(crate) use create_volume::CreateVolume;
 pub(crate) use delete_block::DestroyBlock;
 pub(crate) use delete_volume::{DestroyVolume, InspectVolume, state as volume_state};
 pub(crate) use device::{ReadDevice, SetUpDevice, TearDownDevice, Wipe};
+pub(crate) use find_block_size::FindBlockSize;
+pub(crate) use find_bricks::{FindBricks, Found, KnownBrick, ProveUnused, Question};
 pub(crate) use flush_brick::FlushBrick;
 pub(crate) use peer::{Detach, Probe};
 pub(crate) use remove_stray::RemoveStray;
+pub(crate) use renew_volume::RenewVolume;
 pub(crate) use replace_brick::ReplaceBrick;
 pub(crate) use resize_block::ResizeBlock;
 pub(crate) use restore_brick::RestoreBrick;
@@ -80,6 +86,10 @@ pub(crate) enum Output {
         /// What all of its hosts offer of it.
         usable: Gib,
     },
+    /// What gluster has of bricks that somebody else was giving it.
+    Found(Found),
+    /// Whether a block volume that somebody else was expanding has grown.
+    Grown(bool),
 }
 
 /// The same error of a run that has changed something already, or may have: a node that cannot be
@@ -229,4 +239,8 @@ steps! {
     ReviveVolume = "revive-volume",
     SetOption = "set-option",
     RemoveStray = "remove-stray",
+    FindBricks = "find-bricks",
+    ProveUnused = "prove-unused",
+    RenewVolume = "renew-volume",
+    FindBlockSize = "find-block-size",
 }
