@@ -303,13 +303,11 @@ fn private(database: &Path) -> std::io::Result<()> {
 fn lock(database: &Path) -> Result<File, OpenError> {
     let path = lock_file(database);
     let io = |why| OpenError::Io { path: path.clone(), why };
-    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        if !folder.is_dir() {
-            std::fs::create_dir_all(folder).map_err(io)?;
-            // A volume that is not mounted looks like that as well.
-            let folder = folder.display();
-            tracing::warn!(%folder, "the folder of the database was not there, and was made");
-        }
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.is_dir()) {
+        std::fs::create_dir_all(folder).map_err(io)?;
+        // A volume that is not mounted looks like that as well.
+        let folder = folder.display();
+        tracing::warn!(%folder, "the folder of the database was not there, and was made");
     }
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
     let begun = Instant::now();

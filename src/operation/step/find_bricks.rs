@@ -243,7 +243,11 @@ mod tests {
         }
     }
     /// Whether gluster with these bricks has what is new, and in which order; or why nobody can tell.
-    fn judged(find: &FindBricks, bricks: &str, other: &str) -> Result<(bool, String), String> {
+    fn judged(
+        find: &FindBricks,
+        bricks: &str,
+        other: &str,
+    ) -> std::result::Result<(bool, String), String> {
         let addresses = |digits: &str| {
             digits.chars().map(|d| format!("fe80::1:{}", path(&d.to_string()))).collect()
         };
