@@ -347,6 +347,9 @@ fn unfinished_operations_come_along() {
     }
 }
 
+/// Number of a change, of what, and by how much.
+type Change<'a> = (i64, &'a str, Option<i64>);
+
 /// What becomes of each kind is told, as far as it can be known without the nodes.
 #[test]
 fn the_fate_of_each_unfinished_operation_is_told() {
@@ -361,7 +364,7 @@ fn the_fate_of_each_unfinished_operation_is_told() {
     let device = whole.deviceentries.keys().next().unwrap().clone();
     let to = block.size + 1;
     let old = bricks[0].clone();
-    let cases: Vec<(i64, Vec<(i64, &str, Option<i64>)>, Vec<String>)> = vec![
+    let cases: [(i64, Vec<Change<'_>>, Vec<String>); 7] = [
         (
             3,
             vec![(1, &bricks[1], None), (1, &bricks[2], None), (5, &volume, Some(7))],
@@ -404,16 +407,15 @@ fn the_fate_of_each_unfinished_operation_is_told() {
     for (kind, changes, told_of) in cases {
         let mut dump = whole.clone();
         for (change, id, _) in &changes {
-            match change {
-                1 | 3 => dump.brickentries.get_mut(*id).unwrap().pending.id.clone_from(&operation),
-                6 => {
-                    dump.blockvolumeentries.get_mut(*id).unwrap().pending.id.clone_from(&operation)
-                }
-                9 => dump.volumeentries.get_mut(*id).unwrap().pending.id.clone_from(&operation),
-                _ => {}
-            }
+            let pending = match change {
+                1 | 3 => &mut dump.brickentries.get_mut(*id).unwrap().pending,
+                6 => &mut dump.blockvolumeentries.get_mut(*id).unwrap().pending,
+                9 => &mut dump.volumeentries.get_mut(*id).unwrap().pending,
+                _ => continue,
+            };
+            pending.id.clone_from(&operation);
         }
-        let action = |(change, id, delta): (i64, &str, Option<i64>)| PendingAction {
+        let action = |(change, id, delta): Change<'_>| PendingAction {
             change,
             id: id.to_owned(),
             delta,

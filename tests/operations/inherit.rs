@@ -211,10 +211,7 @@ fn all_of(names: &[(&'static str, Vec<usize>)]) -> BTreeMap<&'static str, [usize
         }
         Ok(())
     });
-    let counts = counts.into_iter().map(|(name, n)| (name, n.map(AtomicUsize::into_inner)));
-    let counts = counts.collect();
-    println!("finished, taken back, forgotten: {counts:?}");
-    counts
+    counts.into_iter().map(|(name, n)| (name, n.map(AtomicUsize::into_inner))).collect()
 }
 
 #[test]
