@@ -415,11 +415,8 @@ fn the_fate_of_each_unfinished_operation_is_told() {
             };
             pending.id.clone_from(&operation);
         }
-        let action = |(change, id, delta): Change<'_>| PendingAction {
-            change,
-            id: id.to_owned(),
-            delta,
-        };
+        let action =
+            |(change, id, delta): Change<'_>| PendingAction { change, id: id.to_owned(), delta };
         let entry = PendingOperationEntry {
             id: operation.clone(),
             timestamp: 1_700_000_000,
