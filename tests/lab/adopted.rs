@@ -154,7 +154,7 @@ impl Adopted {
 
     /// What `brickyard check` finds: an id for each.
     fn check(&self) -> Vec<String> {
-        let report = self.server.tool(&["--json", "check"]);
+        let report = self.server.tool(&["check", "--json"]);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(
             (&report["unknown"], &report["under_way"]),
