@@ -2,7 +2,7 @@
 //! anew for each volume would cost more than everything else.
 //!
 //! It is never older than the database. SQLite itself tells of each row that is changed on the connection
-//! for writing, whichever statement does it ([`Views::hear`]); such a row is read anew, or, where more
+//! for writing, whichever statement does it (`hear` below); such a row is read anew, or, where more
 //! than the space or state of a device has changed, everything is. Nothing is kept that was read in a
 //! transaction that had changed such rows before, so what is taken back was never kept. A change by
 //! another connection, which the lock file forbids, is seen by `PRAGMA data_version`. And nothing of it

@@ -17,7 +17,7 @@ use brickyard::{
     kube::persistent::PersistentVolumes,
     node::{
         Cmd, Nodes, Remote, Tools,
-        sim::{Fault, Faults, Sim},
+        sim::{self, Fault, Faults, Sim},
     },
     operation::{OnRestart, Operations, Settings},
     store::{Store, Witness},
@@ -177,7 +177,7 @@ impl Faults for BusyMounts {
 pub async fn build(folder: &Path, remote: Arc<dyn Remote>, start: Start) -> App {
     let database = folder.join("brickyard.db");
     let store = Store::open_witnessed(&database, start.witness).await.unwrap();
-    let nodes = Nodes::new(remote, start.tools).since(store.epoch());
+    let nodes = Nodes::new(remote, start.tools).paced(sim::PACE).since(store.epoch());
     let operations = Operations::new(store.clone(), nodes, start.settings);
     let logging = Logging::new(Level::Error, |_| Ok(()));
     let (gate, backup) = (Gate::default(), backup::Status::default());
