@@ -270,7 +270,8 @@ fn a_server_that_dies_while_it_settles_goes_on() {
     ];
     let photographs = begun.map(|(name, percent)| {
         let scenario = named(name);
-        let whole = scenario.base().site().start();
+        let site = scenario.base().site();
+        let whole = site.start();
         whole.begin(&scenario.operation());
         whole.rest();
         let at = whole.fuse.effects() * percent / 100;
