@@ -139,6 +139,13 @@ async fn work(
     if name.is_some() {
         app.store.require_copies();
     }
+    // What it cannot put on disk it must not tell, so it could answer nobody; a start finds out what is
+    // there, and another server can take over.
+    let broken = app.store.until_broken();
+    tokio::spawn(async move {
+        broken.await;
+        end_at_once()
+    });
     if let Some(keeper) = &keeper {
         let superseded = keeper.superseded();
         tokio::spawn(async move {

@@ -80,6 +80,22 @@ impl Store {
         let _ = kept.wait_for(|kept| *kept >= wanted).await;
     }
 
+    /// Waits until the disk has failed: nobody knows any more what is on it, so nothing more is written
+    /// and nothing more is told by this process. Whoever starts anew reads what is there.
+    ///
+    /// # Cancel safety
+    /// Nothing happens here but waiting.
+    pub fn until_broken(&self) -> impl Future<Output = ()> + Send + use<> {
+        // The store itself is not kept open by it.
+        let log = self.log.clone();
+        async move {
+            match log {
+                Some(log) => log.breaks().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Waits until everything that is committed, or about to be, is on disk.
     ///
     /// # Errors

@@ -34,17 +34,28 @@ pub(super) struct Log {
     turn: tokio::sync::Mutex<()>,
     /// Why that cannot be done any more.
     broken: OnceLock<String>,
+    /// Told when that is so.
+    breaks: watch::Sender<bool>,
 }
 
 impl Log {
-    /// The log beside this database.
-    pub(super) fn of(database: &Path) -> Self {
-        let path = PathBuf::from(format!("{}-wal", database.display()));
-        Self::on(Box::new(LogFile { path, open: Mutex::default() }))
+    /// The log beside this database, which is there: SQLite puts it beside the file itself, by whichever
+    /// link that is called.
+    ///
+    /// # Errors
+    /// It cannot be found out where that is.
+    pub(super) fn of(database: &Path) -> io::Result<Self> {
+        Ok(Self::on(Box::new(LogFile::of(database)?)))
     }
     pub(super) fn on(disk: Box<dyn Disk>) -> Self {
         let on_disk = watch::Sender::default();
-        Self { disk, on_disk, turn: tokio::sync::Mutex::default(), broken: OnceLock::new() }
+        let (turn, broken) = (tokio::sync::Mutex::default(), OnceLock::new());
+        Self { disk, on_disk, turn, broken, breaks: watch::Sender::default() }
+    }
+    /// Waits until nothing can be put on disk any more.
+    pub(super) async fn breaks(&self) {
+        // It ends only with the log, which is here.
+        let _ = self.breaks.subscribe().wait_for(|broken| *broken).await;
     }
 
     /// Why nothing can be put on disk any more, if that is so.
@@ -100,11 +111,13 @@ impl Log {
             }
             Err(error) => {
                 let why = format!(
-                    "its log could not be put on disk ({error}); restart the server when the disk \
-                     works again"
+                    "its log could not be put on disk ({error}), and nobody knows whether the last \
+                     changes were; restart the server when the disk works again"
                 );
                 tracing::error!(%error, "the log of the database could not be put on disk");
-                Err(Error::Barred(self.broken.get_or_init(|| why).clone()))
+                let why = self.broken.get_or_init(|| why).clone();
+                self.breaks.send_replace(true);
+                Err(Error::Barred(why))
             }
         }
     }
@@ -112,12 +125,20 @@ impl Log {
 
 /// The file, as it was opened last.
 struct LogFile {
+    database: PathBuf,
     path: PathBuf,
     /// Kept open: a file that is opened later would not be told of what failed before.
     open: Mutex<Option<File>>,
 }
 
 impl LogFile {
+    fn of(database: &Path) -> io::Result<Self> {
+        let database = std::fs::canonicalize(database)?;
+        let mut path = database.clone().into_os_string();
+        path.push("-wal");
+        Ok(Self { database, path: path.into(), open: Mutex::default() })
+    }
+
     /// Whether this file still has the name: SQLite removes the log with the last connection, when it
     /// has taken all of it into the database.
     fn is_current(&self, file: &File) -> io::Result<bool> {
@@ -148,8 +169,10 @@ impl Disk for LogFile {
                 *open = Some(file);
                 Ok(())
             }
-            // There is none: everything is in the database, where SQLite has put it on disk.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // There is none: everything is in the database.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                File::open(&self.database)?.sync_data()
+            }
             Err(error) => Err(error),
         }
     }
@@ -298,18 +321,37 @@ mod tests {
         let error = add(bench.store.clone()).await.unwrap_err().to_string();
         assert!(error.contains("flush 0 failed"), "{error}");
         assert!(bench.store.barred().is_some());
+        timeout(Duration::from_secs(5), bench.store.until_broken()).await.unwrap();
         // What may be lost is told to nobody.
         let store = bench.store.clone();
         let mut telling = tokio::spawn(async move { store.until_kept().await });
         assert!(is_waiting(&mut telling).await);
     }
 
+    /// SQLite puts the log beside the file itself.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_database_that_is_called_by_a_link_has_its_log_put_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let (itself, link) = (folder.path().join("itself.db"), folder.path().join("link.db"));
+        Store::open(&itself).await.unwrap().close().await;
+        std::os::unix::fs::symlink(&itself, &link).unwrap();
+        let store = Store::open(&link).await.unwrap();
+        add(store.clone()).await.unwrap();
+        let log = LogFile::of(&link).unwrap();
+        log.flush().unwrap();
+        let real = std::fs::metadata(folder.path().join("itself.db-wal")).unwrap().ino();
+        let open = log.open.lock().unwrap();
+        assert_eq!(open.as_ref().map(|file| file.metadata().unwrap().ino()), Some(real));
+    }
+
     /// SQLite removes the log with its last connection, and makes a new one.
     #[test]
     fn a_log_that_was_replaced_is_opened_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x-wal");
-        let log = LogFile { path: path.clone(), open: Mutex::default() };
+        let (database, path) = (folder.path().join("x"), folder.path().join("x-wal"));
+        assert!(LogFile::of(&database).is_err(), "neither file is there");
+        std::fs::write(&database, "pages").unwrap();
+        let log = LogFile::of(&database).unwrap();
         let inode = || log.open.lock().unwrap().as_ref().map(|f| f.metadata().unwrap().ino());
         log.flush().unwrap();
         assert_eq!(inode(), None);

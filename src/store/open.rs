@@ -129,10 +129,8 @@ impl Store {
             without_log(path).await.map_err(failed)?;
         }
         let mut options = options(path).journal_mode(mode).create_if_missing(true);
-        let mut log = None;
         if mode == SqliteJournalMode::Wal {
             options = options.synchronous(SqliteSynchronous::Normal);
-            log = Some(Arc::new(Log::of(path)));
         }
         // The connection stays: with the last one, SQLite would take the log into the file each time.
         let one = pool().max_connections(1);
@@ -162,6 +160,18 @@ impl Store {
             },
             Some(damage) => Some(damage),
         };
+        let io = |why| OpenError::Io { path: path.into(), why };
+        let mut log = None;
+        if mode == SqliteJournalMode::Wal && barred.is_none() {
+            match take_in_log(&write).await {
+                Ok(()) => {}
+                Err(error) if sqlite::code(&error).is_some_and(sqlite::is_about_writing) => {
+                    return Self::open_copy(path, &unwritable(path, &error), None).await;
+                }
+                Err(error) => return Err(failed(error)),
+            }
+            log = Some(Arc::new(Log::of(path).map_err(io)?));
+        }
         let (epoch, barred) = match barred {
             None => next_epoch(&write, path).await.map_err(failed)?,
             barred => (0, barred),
@@ -184,7 +194,7 @@ impl Store {
         };
         // The number of this start, before any script carries it.
         if let Some(log) = &store.log {
-            log.now().map_err(|why| OpenError::Io { path: path.into(), why })?;
+            log.now().map_err(io)?;
         }
         Ok(store)
     }
@@ -225,6 +235,21 @@ pub(super) async fn migrate(
         }
         Err(why) => Err(OpenError::Migrate { path: path.into(), why }),
     }
+}
+
+/// Takes a log that an earlier process left into the database, and begins it anew.
+///
+/// Its frames may be in the memory of the kernel alone: what could not be put on disk once counts there
+/// as written, and no fsync(2) tries again. Frames behind such a hole would be lost with the next power cut, so
+/// none may follow it.
+async fn take_in_log(database: &SqlitePool) -> Result<(), sqlx::Error> {
+    let (busy, _, _): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(database).await?;
+    if busy != 0 {
+        let why = "another program reads it, so that its log could not be taken in: end that";
+        return Err(sqlx::Error::Io(std::io::Error::other(why)));
+    }
+    Ok(())
 }
 
 /// The number of this start; or why nothing can be written, which this is the first to find out.

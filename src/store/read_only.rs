@@ -41,6 +41,8 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let io = |why| OpenError::Io { path: path.into(), why };
         let failed = |why| OpenError::Sqlite { path: path.into(), why };
+        // What SQLite lays beside a database lies beside the file itself, by whichever link it is called.
+        let path = &std::fs::canonicalize(path).map_err(io)?;
         let folder = tempfile::tempdir().map_err(io)?;
         let copy = folder.path().join("brickyard.db");
         std::fs::copy(path, &copy).map_err(io)?;
@@ -136,6 +138,18 @@ mod tests {
         let refused = add_cluster(&copy).await.unwrap_err().to_string();
         assert!(refused.contains("read-only file system"), "{refused}");
         add_cluster(&store).await.unwrap();
+    }
+
+    /// The log lies beside the file itself, and not beside a link to it.
+    #[tokio::test]
+    async fn a_copy_by_a_link_has_what_is_in_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("brickyard.db"), folder.path().join("link.db"));
+        let store = Store::open(&path).await.unwrap();
+        add_cluster(&store).await.unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let copy = Store::open_copy(&link, "read-only file system", None).await.unwrap();
+        assert_eq!(clusters(&copy).await, 1);
     }
 
     #[tokio::test]
