@@ -411,7 +411,7 @@ pub fn until_told() -> Result<CancellationToken> {
     Ok(stop)
 }
 
-/// SIGUSR2 is the only way out of read-only mode besides a restart.
+/// SIGUSR2 is the only way out of read-only mode besides the restart of a server that is alone.
 fn normal_on_signal(app: App) -> Result<impl Future<Output = ()>> {
     let mut usr2 = signal(SignalKind::user_defined2())?;
     Ok(async move {

@@ -83,7 +83,8 @@ pub(super) enum ModeCommand {
     #[command(after_help = "Modes:
   normal        changes are taken from everywhere
   local-client  changes are taken only from the server's own host
-  read-only     no changes at all; only a restart or SIGUSR2 ends this")]
+  read-only     no changes at all; only SIGUSR2 ends this, or the restart of a server that
+                stands alone")]
     Set {
         /// normal, local-client or read-only
         #[arg(value_name = "MODE")]
