@@ -51,12 +51,21 @@ impl App {
     ///
     /// # Errors
     /// It could not be written down; then nothing has changed.
+    ///
+    /// # Cancel safety
+    /// What was begun is done: otherwise a mode could be written down that does not hold.
     pub async fn change_mode(&self, mode: Mode) -> Result<()> {
-        if self.elected {
-            store::mode::set(&self.store, mode.as_str()).await?;
-        }
-        self.gate.set(mode);
-        Ok(())
+        let this = self.clone();
+        let change = async move {
+            // What is written last holds last, whoever else changes it at the same time.
+            let _turn = this.gate.turn().await;
+            if this.elected {
+                store::mode::set(&this.store, mode.as_str()).await?;
+            }
+            this.gate.set(mode);
+            Ok(())
+        };
+        self.store.whole(change).await
     }
 }
 

@@ -3,6 +3,7 @@ use std::{
     str::FromStr,
     sync::atomic::{AtomicU8, Ordering},
 };
+use tokio::sync::{Mutex, MutexGuard};
 
 /// What is allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,10 @@ impl FromStr for Mode {
 /// The present mode: in memory only, as with Heketi, but where several servers stand ready (see
 /// [`super::App::change_mode`]).
 #[derive(Debug, Default)]
-pub struct Gate(AtomicU8);
+pub struct Gate {
+    present: AtomicU8,
+    changes: Mutex<()>,
+}
 
 impl Gate {
     /// Starts in this mode.
@@ -61,11 +65,15 @@ impl Gate {
     /// What is allowed now.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        match self.0.load(Ordering::SeqCst) {
+        match self.present.load(Ordering::SeqCst) {
             1 => Mode::LocalClient,
             2 => Mode::ReadOnly,
             _ => Mode::Normal,
         }
+    }
+    /// One change at a time: waits for its turn, which lasts as long as what is returned.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().await
     }
     /// Changes what is allowed, from the next request on.
     pub fn set(&self, mode: Mode) {
@@ -74,6 +82,6 @@ impl Gate {
             Mode::LocalClient => 1,
             Mode::ReadOnly => 2,
         };
-        self.0.store(number, Ordering::SeqCst);
+        self.present.store(number, Ordering::SeqCst);
     }
 }

@@ -22,15 +22,11 @@ pub async fn get(store: &Store) -> Result<Option<String>> {
 /// The database fails; then it is what it was.
 ///
 /// # Cancel safety
-/// What was begun is done.
+/// None: only within [`Store::whole`], together with what makes it hold.
 pub async fn set(store: &Store, word: &str) -> Result<()> {
-    let (this, word) = (store.clone(), word.to_owned());
-    let work = async move {
-        let mut tx = this.write().await?;
-        let change = "INSERT INTO attributes (key, value) VALUES (?, ?) \
-             ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-        sqlx::query(change).bind(KEY).bind(word).execute(&mut *tx).await?;
-        tx.commit().await
-    };
-    store.whole(work).await
+    let mut tx = store.write().await?;
+    let change = "INSERT INTO attributes (key, value) VALUES (?, ?) \
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    sqlx::query(change).bind(KEY).bind(word).execute(&mut *tx).await?;
+    tx.commit().await
 }

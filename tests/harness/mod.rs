@@ -66,6 +66,7 @@ pub struct Start {
     pub keys: Option<Keys>,
     pub witness: Option<Arc<dyn Witness>>,
     pub persistent_volumes: Option<PersistentVolumes>,
+    pub elected: bool,
 }
 impl Default for Start {
     fn default() -> Self {
@@ -75,6 +76,7 @@ impl Default for Start {
             keys: None,
             witness: None,
             persistent_volumes: None,
+            elected: false,
         }
     }
 }
@@ -181,8 +183,7 @@ pub async fn build(folder: &Path, remote: Arc<dyn Remote>, start: Start) -> App 
     let operations = Operations::new(store.clone(), nodes, start.settings);
     let logging = Logging::new(Level::Error, |_| Ok(()));
     let (gate, backup) = (Gate::default(), backup::Status::default());
-    let Start { keys, persistent_volumes, .. } = start;
-    let elected = false;
+    let Start { keys, persistent_volumes, elected, .. } = start;
     let parts =
         Parts { store, operations, gate, elected, persistent_volumes, backup, logging, keys };
     App::new(parts)
