@@ -3,7 +3,7 @@ use super::{
     Run, cli, run,
     scripted::{Answer, Request, Server},
 };
-use crate::harness::TestApp;
+use crate::harness::{TestApp, names};
 use brickyard::store::Store;
 use serde_json::json;
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
@@ -37,7 +37,8 @@ async fn a_file_that_is_there_stays() {
     let (_folder, file, shown) = file();
     fs::write(&file, "the backup of yesterday").unwrap();
     let refused = cli(&server, &["db", "backup", &shown]).await;
-    assert_eq!(refused, Run::error(&format!("{shown}: File exists (os error 17)")));
+    let words = format!("{shown} exists already: nothing is overwritten");
+    assert_eq!(refused, Run::error(&words));
     assert_eq!(fs::read(&file).unwrap(), b"the backup of yesterday");
     assert!(server.seen().is_empty(), "nothing was asked for");
 }
@@ -45,11 +46,29 @@ async fn a_file_that_is_there_stays() {
 #[tokio::test]
 async fn what_does_not_come_leaves_no_file() {
     let server = Server::start(|_: &Request| Answer::new(500, "the disk is full\n")).await;
-    let (_folder, file, shown) = file();
+    let (folder, _, shown) = file();
     let failed = cli(&server, &["db", "backup", &shown]).await;
     let words = "cannot get the database from the server: the disk is full";
     assert_eq!(failed, Run::error(words));
-    assert!(!file.exists());
+    assert_eq!(names(folder.path()), [] as [&str; 0]);
     let nowhere = cli(&server, &["db", "backup", "/nonexistent/copy.db"]).await;
     assert!(nowhere.err.contains("/nonexistent/copy.db: No such file"), "{}", nowhere.err);
+}
+
+/// An empty file is an empty database for SQLite: none has the name before all of it is there.
+#[tokio::test]
+async fn what_appears_meanwhile_stays() {
+    let (folder, file, shown) = file();
+    let taken = file.clone();
+    let server = Server::start(move |_: &Request| {
+        assert!(!taken.exists(), "the file is there before the database is");
+        fs::write(&taken, "somebody else's").unwrap();
+        Answer::file(b"db")
+    })
+    .await;
+    let refused = cli(&server, &["db", "backup", &shown]).await;
+    let words = format!("{shown} exists already: nothing is overwritten");
+    assert_eq!(refused, Run::error(&words));
+    assert_eq!(fs::read(&file).unwrap(), b"somebody else's");
+    assert_eq!(names(folder.path()), ["copy.db"]);
 }

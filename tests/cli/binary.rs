@@ -3,8 +3,9 @@ use super::{
     protocol::claims,
     scripted::{Answer, Server},
 };
+use crate::harness::names;
 use std::process::{Output, Stdio};
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
 
 fn program(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brickyard"));
@@ -106,4 +107,23 @@ async fn interrupted_while_waiting() {
         "Error: interrupted while deleting the volume; operation 0123456789abcdef0123456789abcdef \
          goes on at the server, which answers for it at /queue/0123456789abcdef0123456789abcdef\n"
     );
+}
+
+/// A backup that a person calls off while the server is at it leaves nothing that looks like one.
+#[tokio::test]
+async fn interrupted_during_a_backup() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("copy.db").display().to_string();
+    let child = program(&["db", "backup", &file, "--server", &url]).spawn().unwrap();
+    let (mut asked, _) = silent.accept().await.unwrap();
+    asked.readable().await.unwrap();
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(255), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("interrupted"), "{}", text(&output.stderr));
+    assert_eq!(names(folder.path()), [] as [&str; 0]);
+    asked.shutdown().await.unwrap();
 }
