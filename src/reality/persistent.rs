@@ -254,6 +254,11 @@ impl<'a> Estate<'a> {
     fn whose(&self, claimed: &GlusterVolume) -> Whose {
         let none = "it names no volume of this server, and has no Endpoints that would tell whether \
                     it is of another one";
+        if self.found.addresses.is_err() && claimed.endpoints.is_some() {
+            return Whose::Unclear(
+                "whether it is of this server cannot be told: its Endpoints could not be read",
+            );
+        }
         let Some(addresses) = self.addresses(claimed) else { return Whose::Unclear(none) };
         if addresses.is_empty() {
             return Whose::Unclear(none);
@@ -397,10 +402,11 @@ fn mismatch(claimed: &GlusterVolume, id: VolumeId, name: &str) -> Difference {
     found
 }
 
-/// The volume in whole GiB, as provisioners order it.
+/// The volume in whole GiB, as provisioners order it. That of Kubernetes has for a time called the
+/// same number of GiB a capacity of so many GB.
 fn size(claimed: &GlusterVolume, volume: &Volume, bytes: u64) -> Option<Difference> {
     let promised = Gib(bytes.div_ceil(1 << 30));
-    if promised == volume.size {
+    if promised == volume.size || volume.size.0.checked_mul(1_000_000_000) == Some(bytes) {
         return None;
     }
     let (title, name, there) = (&claimed.name, &volume.name, volume.size.0);

@@ -228,6 +228,27 @@ async fn a_size_that_differs() {
     assert_eq!(doubt["why"], "its capacity is no size");
 }
 
+/// Kubernetes' provisioner has written `20G` for a volume of 20 GiB.
+#[tokio::test]
+async fn a_size_in_powers_of_ten() {
+    let site = Site::start().await;
+    let volume = site.app.create_volume(json!({"size": 20})).await;
+    let name = site.objects(|all| all.provision(&volume, &HOSTS));
+    let set = |size: &str| {
+        site.objects(|all| all.spec(&name)["capacity"]["storage"] = size.into());
+    };
+    for same in ["20Gi", "20G", "20000000000", "20000M"] {
+        set(same);
+        assert_eq!(site.differences().await, [] as [Value; 0], "{same}");
+    }
+    for (other, shown) in [("19G", 18), ("20000000001", 19), ("22G", 21)] {
+        set(other);
+        let found = site.only("persistent-volume-size").await;
+        let words = format!("capacity of {shown} GiB");
+        assert!(text(&found, "text").contains(&words), "{other}: {found}");
+    }
+}
+
 #[tokio::test]
 async fn endpoints_that_lead_nowhere() {
     let site = Site::start().await;
@@ -323,6 +344,18 @@ async fn endpoints_that_may_not_be_read() {
     let report = site.check().await;
     assert_eq!(report["differences"][0]["kind"], "persistent-volume-size", "{report:#}");
     assert_eq!(report["persistent_volumes"]["compared"], 2);
+    // Of a volume that nobody here knows it is not said that it has none.
+    site.spec(0, |spec| spec["capacity"]["storage"] = "10Gi".into());
+    let other = json!({"id": "0".repeat(32), "name": "vol_other", "size": 1});
+    let strange = site.objects(|all| all.provision(&other, &["192.0.2.1"]));
+    let report = site.check().await;
+    let unknown = report["unknown"].as_array().unwrap().iter();
+    let what = format!("PersistentVolume {strange}");
+    let doubts: Vec<_> = unknown.filter(|unknown| unknown["what"] == what).collect();
+    assert_eq!(doubts.len(), 1, "{report:#}");
+    let why = text(doubts[0], "why");
+    assert!(why.contains("its Endpoints could not be read"), "{why}");
+    assert!(!why.contains("has no Endpoints"), "{why}");
 }
 
 /// A part of a list is no list: volumes on other pages would be called unclaimed.
