@@ -139,6 +139,38 @@ async fn back_to_heketi_and_here_again() {
     }
 }
 
+/// Heketi does not know of what is left of bricks on nodes that were away, only that space is used.
+#[tokio::test]
+async fn what_is_left_of_bricks_is_told_on_the_way_back_to_heketi() {
+    let app = TestApp::start().await.with_nodes(4, 1).await;
+    let replica = json!({"type": "replicate", "replicate": {"replica": 3}});
+    let volume = app.create_volume(json!({"size": 10, "durability": replica})).await;
+    let brick = &volume["bricks"][0];
+    let [node, device] = ["node", "device"].map(|part| brick[part].as_str().unwrap().to_owned());
+    let path = format!("/nodes/{node}");
+    let host = app.client.get(&path).await.json()["hostnames"]["manage"][0].clone();
+    let host = host.as_str().unwrap().to_owned();
+    app.sim.world().down.insert(host.clone());
+    for state in ["offline", "failed"] {
+        let answer = app.client.post(&format!("{path}/state"), json!({"state": state})).await;
+        assert_eq!(app.client.finish(answer).await.status, 204);
+    }
+    let folder = app.end().await.1;
+    let folder = folder.path();
+    let (ours, told) = good(folder, "db export --dbfile brickyard.db --jsonfile -");
+    assert_eq!(told, "");
+    let left = read(&ours).brickyard.unwrap().debris[&device];
+    assert!(left > 10 << 20, "{left}");
+    for to in ["-", "back.json"] {
+        let words = format!("db export --heketi --dbfile brickyard.db --jsonfile {to}");
+        let told = good(folder, &words).1;
+        assert_eq!(told.lines().count(), 1, "{told}");
+        let about = format!("device {device} on node {host} has {left} KiB");
+        assert!(told.contains(&about), "{told}");
+        assert!(told.contains(&format!("heketi-cli device resync {device}")), "{told}");
+    }
+}
+
 /// Heketi would have operations that it cannot finish.
 #[tokio::test]
 async fn nothing_unfinished_goes_back_to_heketi() {

@@ -1,6 +1,14 @@
 //! `db export`
 use super::{Database, note, print};
-use crate::{api::json, database, store::draft::sync_folder_of};
+use crate::{
+    api::json,
+    database,
+    store::{
+        Store,
+        debris::{self, Debris},
+        draft::sync_folder_of,
+    },
+};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::{
@@ -70,6 +78,7 @@ impl Export {
             ));
         }
         let text = if self.heketi {
+            tell_debris(&store).await?;
             database::dump_text(&store).await?
         } else {
             database::export_text(&store).await?
@@ -77,4 +86,22 @@ impl Export {
         store.close().await;
         Ok(text + "\n")
     }
+}
+
+/// What Heketi's format has no place for, but for the space that it takes.
+async fn tell_debris(store: &Store) -> Result<()> {
+    let all = debris::all(&mut *store.read().await?).await?;
+    // They come by device.
+    for left in all.chunk_by(|one, next| one.device == next.device) {
+        let space = left.iter().fold(0_u64, |sum, debris| sum.saturating_add(debris.space.0));
+        if let [Debris { device, host, .. }, ..] = left {
+            note(&format!(
+                "device {device} on node {host} has {space} KiB in use for what may be left of {} \
+                 removed brick(s). Heketi will not know why: when the node answers, remove what is \
+                 left there, and run `heketi-cli device resync {device}`",
+                left.len()
+            ));
+        }
+    }
+    Ok(())
 }
