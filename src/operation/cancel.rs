@@ -61,7 +61,7 @@ impl Operations {
         if record.state == OpState::Running {
             self.runner.drivers.call_off(id);
         }
-        self.drive(id, None);
+        self.drive(id);
         Ok(())
     }
 }

@@ -50,14 +50,13 @@ impl TryFrom<CleanUpRequest> for CleanUp {
 
 impl Operations {
     /// Does what was asked for in the background; then the operation itself is done.
-    pub(super) fn clean_up_as(&self, id: OperationId, request: CleanUp) {
-        let Some(hold) = self.runner.drivers.hold(id, None) else { return };
+    pub(super) fn clean_up_as(&self, hold: Hold, request: CleanUp) {
         let this = self.clone();
         self.spawn(async move {
             match this.clean_up(&request).await {
                 Ok(()) => {}
                 // As with Heketi, what could not be cleaned up stays in the list and is no error.
-                Err(error) => tracing::error!(operation = %id, %error, "cleaning up failed"),
+                Err(error) => tracing::error!(operation = %hold.id, %error, "cleaning up failed"),
             }
             this.bring_to_rest(hold).await;
         });

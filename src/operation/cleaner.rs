@@ -159,9 +159,9 @@ impl Operations {
     /// # Errors
     /// The database fails.
     pub(super) async fn take_up(&self, id: OperationId) -> Result<Option<Hold>> {
-        let Some(hold) = self.runner.drivers.hold(id, None) else { return Ok(None) };
+        let Some(hold) = self.runner.drivers.hold(id) else { return Ok(None) };
         tracing::info!(operation = %id, "trying the operation again");
-        match self.runner.direct(id, OnRestart::Unwind).await {
+        match self.runner.direct(&hold, OnRestart::Unwind).await {
             Ok(()) => Ok(Some(hold)),
             // One that this version cannot read must not keep the others from their rest.
             Err(error @ Error::Record(_)) => {

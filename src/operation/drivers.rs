@@ -25,7 +25,7 @@ pub(super) struct Hold {
     pub(super) ticket: Option<Ticket>,
     /// Cancelled when somebody has turned the operation meanwhile: what runs for it is pointless.
     pub(super) called_off: CancellationToken,
-    /// Since when it is held: for a fresh operation, since it was accepted.
+    /// Since when it is held: for a fresh operation, since its acceptance was begun.
     pub(super) since: Instant,
     /// Something was done for the operation: only then its rest is news.
     pub(super) moved: bool,
@@ -58,16 +58,29 @@ pub(super) enum Driving {
 
 impl Drivers {
     /// Takes the right to drive the operation; none while somebody else has it.
-    pub(super) fn hold(&self, id: OperationId, ticket: Option<Ticket>) -> Option<Hold> {
+    pub(super) fn hold(&self, id: OperationId) -> Option<Hold> {
         let mut all = self.all();
         if all.contains_key(&id) {
             return None;
         }
+        Some(self.enter(&mut all, id, None))
+    }
+    /// A new operation, and the right to drive it before anybody can see it: what can be seen and
+    /// is held by nobody is taken for left behind. It has its turn when the ticket has, if there is one.
+    pub(super) fn hold_new(&self, ticket: Option<Ticket>) -> Hold {
+        self.enter(&mut self.all(), OperationId::random(), ticket)
+    }
+    fn enter(
+        &self,
+        all: &mut HashMap<OperationId, Driver>,
+        id: OperationId,
+        ticket: Option<Ticket>,
+    ) -> Hold {
         let called_off = CancellationToken::new();
         let waiting = ticket.as_ref().is_some_and(Ticket::waits);
         let gone = CancellationToken::new();
         all.insert(id, Driver { called_off: called_off.clone(), waiting, gone });
-        Some(Hold {
+        Hold {
             id,
             ticket,
             called_off,
@@ -76,7 +89,7 @@ impl Drivers {
             begun: false,
             results: Results::default(),
             drivers: self.clone(),
-        })
+        }
     }
     /// Tells whoever drives the operation that its record has been turned.
     pub(super) fn call_off(&self, id: OperationId) {
@@ -119,6 +132,17 @@ impl Hold {
                 () = self.called_off.cancelled() => {}
             }
         }
+        self.works();
+    }
+    /// Takes the operation's turn if that is there already, or none is needed; whether it has it.
+    pub(super) fn turn_now(&mut self) -> bool {
+        let turn = self.ticket.as_mut().is_none_or(Ticket::turn_now);
+        if turn {
+            self.works();
+        }
+        turn
+    }
+    fn works(&self) {
         if let Some(driver) = self.drivers.all().get_mut(&self.id) {
             driver.waiting = false;
         }

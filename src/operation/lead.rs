@@ -219,10 +219,12 @@ impl<'a> Lead<'a> {
             if known || self.running.len() >= at_once || begun.contains(&claim) {
                 continue;
             }
-            let id = OperationId::random();
-            match self.all.accept(id, &mut operation, Some(self.id), true).await {
+            // Held before it can be seen, like any other: another removal may need the same volume.
+            let mut hold = self.all.runner.drivers.hold_new(None);
+            let id = hold.id;
+            match self.all.accept(&mut hold, &mut operation, Some(self.id)).await {
                 Ok(()) => {
-                    self.all.drive_new(id, None, true);
+                    self.all.drive_held(hold);
                     self.running.insert(id, what);
                     self.ours.insert(id);
                     begun.insert(claim);

@@ -1,12 +1,16 @@
 //! Drives one operation to rest. The same loop serves the first run and every recovery.
 //!
 //! ```text
-//! intent (tx) -> node -> result (tx)      no transaction is open while a node works
+//! intent (tx) -> node -> result, written with the next intent (tx)
 //! ```
+//! No transaction is open while a node works. The first intent may be in the commit that accepts the
+//! operation ([`write_plan`]); `stage.rs` has one stage, and what is written down before it;
+//! `results.rs` why results may wait, and what a crash takes of them.
 use super::{
     Operation, Plan, Planning, Settings,
     drivers::{Drivers, Hold},
     journal::{Next, Record},
+    step::{Step, Way},
 };
 use crate::{
     domain::{NodeId, OperationId},
@@ -269,7 +273,7 @@ impl Runner {
                 unwell: &unwell,
             };
             match plan(&mut tx, &record.operation, &planning, false).await {
-                Ok(()) => {
+                Ok(_) => {
                     operations::next_attempt(&mut tx, record.id).await?;
                     tx.commit().await?;
                     let attempt = record.attempt + 1;
@@ -301,8 +305,10 @@ impl Runner {
     /// Turns operations that a restart found, or that are stuck, into the direction they are to go.
     ///
     /// One that is taken back is not begun anew: whoever asked for it has been told that it failed,
-    /// or has long asked again.
-    pub(super) async fn direct(&self, id: OperationId, policy: OnRestart) -> Result<()> {
+    /// or has long asked again. Only whoever holds it may turn it so: what somebody else drives is
+    /// neither left behind nor stuck.
+    pub(super) async fn direct(&self, hold: &Hold, policy: OnRestart) -> Result<()> {
+        let id = hold.id;
         let mut tx = self.store.write().await?;
         let Some(row) = operations::load(&mut tx, id).await? else { return Ok(()) };
         let record = Record::of_row(row)?;
@@ -358,7 +364,7 @@ async fn certify(nodes: &Nodes, record: &Record) -> Result<(), NodeError> {
 }
 
 /// Plans an operation, and writes the plan into the transaction: with its first stage begun, if that
-/// is to run at once.
+/// is to run at once; see [`write_plan`].
 ///
 /// # Errors
 /// The operation is refused, or the database fails.
@@ -366,13 +372,18 @@ pub(super) async fn plan(
     tx: &mut WriteTx,
     operation: &super::Any,
     planning: &Planning<'_>,
-    begun: bool,
-) -> Result<()> {
+    at_once: bool,
+) -> Result<bool> {
     let stages = operation.reserve(tx, planning).await?;
-    write_plan(tx, planning.id, &stages, begun).await
+    write_plan(tx, planning.id, &stages, at_once).await
 }
 
-/// Writes a plan into the transaction: none of its steps was begun, or just those of the first stage.
+/// Writes a plan into the transaction: none of its steps was begun, or just those of the first stage, if
+/// that is to run `at_once`. Returns which.
+///
+/// A first stage that cannot be taken back gets an intent of its own, right before it is sent: by the word
+/// that it was begun the operation is past its point of no return, and a crash before, or an acceptance
+/// that nobody was told of, would be finished instead of taken back.
 ///
 /// # Errors
 /// The database fails.
@@ -380,13 +391,16 @@ pub(super) async fn write_plan(
     tx: &mut WriteTx,
     id: OperationId,
     stages: &Plan,
-    begun: bool,
-) -> Result<()> {
+    at_once: bool,
+) -> Result<bool> {
+    let reversible = |stage: &Vec<Step>| stage.iter().all(|step| step.way() == Way::Reversible);
+    let begun = at_once && stages.first().is_some_and(reversible);
     let mut steps = vec![];
     for (stage, of_stage) in (0_i64..).zip(stages) {
         for step in of_stage {
             steps.push((stage, serde_json::to_string(step).map_err(Error::from)?));
         }
     }
-    operations::plan(tx, id, &steps, begun).await
+    operations::plan(tx, id, &steps, begun).await?;
+    Ok(begun)
 }

@@ -3,7 +3,7 @@ use super::{
     Any, OnRestart, Operation, Planning, Settings,
     cleaner::Cleaner,
     drivers::{AtWork, Drivers, Hold},
-    queue::{Queue, Ticket},
+    queue::Queue,
     runner::{self, Runner},
 };
 use crate::{
@@ -94,25 +94,27 @@ impl Operations {
         if self.runner.ending.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        let mut ticket = match operation.throttled().then(|| self.queue.enter()).transpose() {
+        let ticket = match operation.throttled().then(|| self.queue.enter()).transpose() {
             Ok(ticket) => ticket,
             Err(busy) => return Err(self.fault_of(&operation).await?.unwrap_or(busy)),
         };
-        let id = OperationId::random();
+        // Held before it can be seen: a removal that finds it must not take it for left behind.
+        let mut hold = self.runner.drivers.hold_new(ticket);
+        let id = hold.id;
         // A request whose client hangs up must not stop between two transactions.
         let this = self.clone();
         let accepted = self.tasks.spawn(async move {
             let attempt = operation.attempt();
-            let at_once = ticket.as_mut().is_none_or(Ticket::turn_now);
-            if let Err(error) = this.accept(id, &mut operation, None, at_once).await {
+            if let Err(error) = this.accept(&mut hold, &mut operation, None).await {
                 // If it could not even be forgotten, its driver sees to that.
-                this.drive(id, None);
+                hold.ticket = None;
+                this.drive_held(hold);
                 return Err(explained(error, attempt, id));
             }
             tracing::info!(operation = %id, kind = operation.kind(), "operation started");
             match operation {
-                Any::CleanUp(request) => this.clean_up_as(id, request),
-                _ => this.drive_new(id, ticket, at_once),
+                Any::CleanUp(request) => this.clean_up_as(hold, request),
+                _ => this.drive_held(hold),
             }
             Ok(())
         });
@@ -124,15 +126,16 @@ impl Operations {
 
     /// Claims, looks and plans, or leaves nothing behind; `parent` has begun it as a part of itself.
     ///
-    /// Where its turn is there `at_once`, its first steps are written down as begun by the same commit;
-    /// [`Operations::drive_new`] is to be told so.
+    /// Where its turn is there at once, its first steps are written down as begun by the same commit,
+    /// if they can be taken back; `hold.begun` says so. While it looks around it keeps no place in
+    /// flight from others, since it could not lend it.
     pub(super) async fn accept(
         &self,
-        id: OperationId,
+        hold: &mut Hold,
         operation: &mut Any,
         parent: Option<OperationId>,
-        at_once: bool,
     ) -> Result<()> {
+        let id = hold.id;
         let Runner { store, nodes, settings, .. } = &self.runner;
         let unwell = nodes.health().unwell();
         let mut tx = store.write().await?;
@@ -146,22 +149,35 @@ impl Operations {
         }
         let planning = Planning { id, settings, avoid: &BTreeSet::new(), unwell: &unwell };
         if !operation.looks() {
-            runner::plan(&mut tx, operation, &planning, at_once).await?;
-            return tx.commit().await;
+            let begun = runner::plan(&mut tx, operation, &planning, hold.turn_now()).await?;
+            tx.commit().await?;
+            hold.begun = begun;
+            return Ok(());
         }
         tx.commit().await?;
         let planned = async {
             operation.look(store, nodes).await?;
             let mut tx = store.write().await?;
+            if operations::state(&mut tx, id).await? != Some(OpState::Accepted) {
+                // Its claims may be gone, and with them what it has seen.
+                return Err(Error::Refused(format!(
+                    "operation {id} was put to rest while it asked the nodes; please try again"
+                )));
+            }
             operations::set_params(&mut tx, id, &serde_json::to_string(operation)?).await?;
-            runner::plan(&mut tx, operation, &planning, at_once).await?;
-            tx.commit().await
+            let begun = runner::plan(&mut tx, operation, &planning, hold.turn_now()).await?;
+            tx.commit().await?;
+            hold.begun = begun;
+            Ok(())
         };
         let planned = planned.await;
         if planned.is_err() {
             let mut tx = store.write().await?;
-            operations::forget(&mut tx, id).await?;
-            tx.commit().await?;
+            // Anything else is the word of somebody else.
+            if operations::state(&mut tx, id).await? == Some(OpState::Accepted) {
+                operations::forget(&mut tx, id).await?;
+                tx.commit().await?;
+            }
         }
         planned
     }
@@ -177,17 +193,9 @@ impl Operations {
         Ok(planned.err().filter(|error| error.status() < 500))
     }
 
-    /// Sees to it that somebody drives the operation: when it is its turn, if it has a ticket.
-    pub(super) fn drive(&self, id: OperationId, ticket: Option<Ticket>) {
-        if let Some(hold) = self.runner.drivers.hold(id, ticket) {
-            self.drive_held(hold);
-        }
-    }
-
-    /// The same for one that was just accepted; whether its first steps are begun in the journal.
-    pub(super) fn drive_new(&self, id: OperationId, ticket: Option<Ticket>, begun: bool) {
-        if let Some(mut hold) = self.runner.drivers.hold(id, ticket) {
-            hold.begun = begun;
+    /// Sees to it that somebody drives the operation.
+    pub(super) fn drive(&self, id: OperationId) {
+        if let Some(hold) = self.runner.drivers.hold(id) {
             self.drive_held(hold);
         }
     }
@@ -197,6 +205,7 @@ impl Operations {
         self.tasks.spawn(work);
     }
 
+    /// Drives it in the background: when it is its turn, if it has a ticket.
     pub(super) fn drive_held(&self, mut hold: Hold) {
         let this = self.clone();
         self.tasks.spawn(async move {
@@ -235,8 +244,10 @@ impl Operations {
             tracing::warn!(count = left.len(), "operations of an earlier run are brought to rest");
         }
         for id in left {
-            match self.runner.direct(id, policy).await {
-                Ok(()) => self.drive(id, None),
+            // One that was accepted since, or was taken up already, is not left behind.
+            let Some(hold) = self.runner.drivers.hold(id) else { continue };
+            match self.runner.direct(&hold, policy).await {
+                Ok(()) => self.drive_held(hold),
                 // One that this version cannot read must not keep the others from their rest.
                 Err(error @ Error::Record(_)) => {
                     tracing::error!(operation = %id, %error, "left as it is");
@@ -245,7 +256,7 @@ impl Operations {
                 Err(error) => {
                     tracing::error!(operation = %id, %error, "not taken up yet");
                     let this = self.clone();
-                    self.spawn(async move { this.recover_later(id, policy).await });
+                    self.spawn(async move { this.recover_later(hold, policy).await });
                 }
             }
         }
@@ -253,15 +264,15 @@ impl Operations {
         Ok(())
     }
 
-    async fn recover_later(&self, id: OperationId, policy: OnRestart) {
+    async fn recover_later(&self, hold: Hold, policy: OnRestart) {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(10)) => {}
                 () = self.runner.ending.cancelled() => return,
             }
-            match self.runner.direct(id, policy).await {
-                Ok(()) => return self.drive(id, None),
-                Err(error) => tracing::error!(operation = %id, %error, "not taken up yet"),
+            match self.runner.direct(&hold, policy).await {
+                Ok(()) => return self.drive_held(hold),
+                Err(error) => tracing::error!(operation = %hold.id, %error, "not taken up yet"),
             }
         }
     }

@@ -44,6 +44,9 @@ pub enum Trouble {
         number: usize,
         after: bool,
     },
+    /// After so many commits, the next one waits for [`Fuse::release`]: everybody can see it, and
+    /// whoever made it does not know yet.
+    CommitHeld(usize),
 }
 
 /// Sees the effects of one server: each can be its last.
@@ -96,6 +99,23 @@ impl Fuse {
     /// Lets go of all commands that are being held, and holds no more.
     pub fn release(&self) {
         self.gate.close();
+    }
+    async fn hold_commit(&self) {
+        let held = match &mut *self.trouble.lock().unwrap() {
+            trouble @ Trouble::CommitHeld(0) => {
+                *trouble = Trouble::None;
+                true
+            }
+            Trouble::CommitHeld(others) => {
+                *others -= 1;
+                false
+            }
+            _ => false,
+        };
+        if held {
+            self.held.add_permits(1);
+            drop(self.gate.acquire().await);
+        }
     }
     async fn hold(&self, cmd: &Cmd, is_after: bool) {
         let held = match *self.trouble.lock().unwrap() {
@@ -161,6 +181,7 @@ impl Witness for Fuse {
     }
     async fn after_commit(&self) {
         self.effect(|| "after a commit".into()).await;
+        self.hold_commit().await;
         self.committed.notify_one();
     }
 }

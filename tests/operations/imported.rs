@@ -5,7 +5,7 @@ use super::{
     site::{Server, Site, settings},
 };
 use brickyard::{
-    domain::BrickId,
+    domain::{BrickId, VolumeId},
     operation::Queued,
     store::bricks::{self, Brick},
 };
@@ -18,18 +18,22 @@ fn base() -> &'static Base {
 fn site() -> Site {
     let site = base().site();
     let server = site.start();
-    let volume = base().volume("two").to_string();
+    forget_order(&server, base().volume("two"));
+    server.end();
+    site
+}
+
+/// What is known of the volume is what an import takes over: not the order of its bricks.
+pub fn forget_order(server: &Server, volume: VolumeId) {
     server.must(async {
         let mut tx = server.store.write().await.unwrap();
         sqlx::query("UPDATE bricks SET set_index = -1, position = -rowid WHERE volume = ?")
-            .bind(volume)
+            .bind(volume.to_string())
             .execute(&mut *tx)
             .await
             .unwrap();
         tx.commit().await.unwrap();
     });
-    server.end();
-    site
 }
 
 fn in_order(server: &Server) -> Vec<Brick> {

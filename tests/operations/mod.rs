@@ -17,6 +17,7 @@ mod repairs;
 mod rest;
 mod retries;
 mod scenario;
+mod seen;
 mod shutdown;
 mod site;
 pub mod world;
