@@ -4,10 +4,19 @@ use super::{
     scenario::{Base, clone, evict, named},
     site::{Server, Site, settings},
 };
+use async_trait::async_trait;
 use brickyard::{
-    domain::{BrickId, VolumeId},
-    operation::Queued,
+    domain::{BrickId, Hostname, VolumeId},
+    node::{
+        Cmd,
+        sim::{Fault, Faults},
+    },
+    operation::{OnRestart, Queued},
     store::bricks::{self, Brick},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 fn base() -> &'static Base {
@@ -142,4 +151,40 @@ fn a_clone_is_taken_back_whatever_mark_it_inherits() {
         server.picture(None).unwrap();
         server.end();
     }
+}
+
+/// The first mark is not taken, and later nothing is deleted.
+#[derive(Default)]
+struct HalfRemoved(AtomicBool);
+
+#[async_trait]
+impl Faults for HalfRemoved {
+    async fn before(&self, _: &Hostname, cmd: &Cmd, _: bool) -> Option<Fault> {
+        let cmd = cmd.to_string();
+        let first = cmd.contains("user.heketi.id") && !self.0.swap(true, Ordering::SeqCst);
+        (first || cmd.contains("volume delete")).then(|| Fault::Fail("not now".into()))
+    }
+    async fn after(&self, _: &Hostname, _: &Cmd, _: bool) -> Option<Fault> {
+        None
+    }
+}
+
+/// Between its thin volumes and the volume: only its id tells then that it is ours.
+#[test]
+fn a_clone_of_which_only_the_volume_is_left_is_taken_back() {
+    let site = base().site();
+    let before = site.sim.world().volumes.clone();
+    let server = site.start();
+    site.sim.set_faults(Some(Arc::new(HalfRemoved::default())));
+    let id = server.must(server.operations.start(clone(base().volume("two"), "twin"))).unwrap();
+    server.rest();
+    let world = server.world();
+    let left = world.volumes.iter().find(|volume| volume.name == "twin").expect("a poor case");
+    let begin = left.uuid.replace('-', "");
+    let groups = world.nodes.values().flat_map(|node| node.groups.values());
+    let mut lvs = groups.flat_map(|group| group.volumes.keys());
+    assert!(lvs.all(|lv| !lv.starts_with(&begin)), "a poor case");
+    server.end();
+    site.recover(OnRestart::default(), Some(id)).unwrap();
+    assert_eq!(site.sim.world().volumes, before);
 }

@@ -52,9 +52,10 @@ pub(crate) struct SourceBrick {
 
 /// The clone: made of a snapshot, with an id of its own, started.
 ///
-/// Until the id is set it has that of the source, copied by gluster, if the source has its own: one
-/// of Heketi's may have none, or another's. That it is ours is known then by its name, which was
-/// free before ([`FindNameFree`]), and by where its bricks lie.
+/// Until the id is set it has the mark of the source, copied by gluster: that can be the source's
+/// own id, another's, or none (volumes of Heketi). Its name alone proves nothing: an administrator
+/// may have taken it after [`FindNameFree`]. That it is ours is known then by that mark, and by the
+/// thin volumes, which lie in the pools of the source's bricks and bear the clone's UUID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CloneVolume {
     pub(crate) pool: Pool,
@@ -75,9 +76,8 @@ impl CloneVolume {
     fn lock(&self) -> Script {
         Script::changing(format!("volume-{}", self.id))
     }
-    fn is(&self, found: &VolumeState) -> bool {
-        let ids = [self.id, self.source_id].map(|id| id.to_string());
-        found.id.as_ref().is_some_and(|id| ids.contains(id)) || self.layout(found).is_ok()
+    fn has_our_id(&self, found: &VolumeState) -> bool {
+        found.id.as_ref().is_some_and(|id| *id == self.id.to_string())
     }
     fn bad_answer(&self, why: &BadAnswer) -> NodeError {
         let host =
@@ -85,9 +85,28 @@ impl CloneVolume {
         bad_answer(&host, &format!("gluster volume info {}", self.name), why)
     }
 
-    /// The clone, if gluster has it.
+    /// The clone, if gluster has it; another volume of its name is none.
     async fn found(&self, nodes: &Nodes) -> Result<Option<VolumeState>> {
-        Ok(state(nodes, &self.pool, &self.name).await?.filter(|found| self.is(found)))
+        let Some(found) = state(nodes, &self.pool, &self.name).await? else { return Ok(None) };
+        if self.has_our_id(&found) || self.is_of_the_source(nodes, &found).await? {
+            return Ok(Some(found));
+        }
+        let (volume, name) = (self.id, &self.name);
+        tracing::warn!(%volume, %name, "gluster has another volume of this name; left alone");
+        Ok(None)
+    }
+
+    /// Whether a volume that does not have our id was made of the source: bricks of clones of other
+    /// volumes on the same nodes lie in the same folders.
+    async fn is_of_the_source(&self, nodes: &Nodes, found: &VolumeState) -> Result<bool> {
+        let Ok((begin, _)) = self.layout(found) else { return Ok(false) };
+        let source = state(nodes, &self.pool, &self.source).await?;
+        if source.is_none_or(|source| source.id != found.id) {
+            return Ok(false);
+        }
+        let lvs = self.bricks.iter().map(|brick| brick.find(nodes, &begin));
+        // A removal that was cut off has taken some of them.
+        Ok(try_join_all(lvs).await?.iter().any(|lvs| !lvs.is_empty()))
     }
 
     /// How the names of the clone's thin volumes begin, and where its bricks lie.
@@ -118,13 +137,35 @@ impl CloneVolume {
         try_join_all(named).await
     }
 
+    /// Gives it our id before its thin volumes go: if that is cut off, nothing else tells whose it is.
+    /// How it is now; none if it has gone meanwhile.
+    async fn mark(&self, nodes: &Nodes, found: VolumeState) -> Result<Option<VolumeState>> {
+        let rest = self.wanted().complete(self.lock(), nodes.tools(), &found);
+        match self.pool.change(nodes, &rest).await {
+            // One that cannot be started takes no id, and has to go as well.
+            Err(error @ NodeError::Failed { .. }) => {
+                tracing::info!(volume = %self.id, %error, "the clone does not take our id");
+            }
+            other => other?,
+        }
+        let now = state(nodes, &self.pool, &self.name).await?;
+        Ok(now.filter(|now| now.uuid == found.uuid))
+    }
+
     /// The thin volumes go while gluster still knows the clone: later nobody would know their names.
-    async fn remove(&self, nodes: &Nodes, found: &VolumeState) -> Result<()> {
+    async fn remove(&self, nodes: &Nodes, found: VolumeState) -> Result<()> {
+        let found = if self.has_our_id(&found) {
+            found
+        } else if let Some(found) = self.mark(nodes, found).await? {
+            found
+        } else {
+            return Ok(());
+        };
         if found.started {
             let stop = self.wanted().stop(self.lock(), nodes.tools());
             self.pool.change(nodes, &stop).await?;
         }
-        let (begin, bricks) = self.layout(found)?;
+        let (begin, bricks) = self.layout(&found)?;
         let removed = self.bricks.iter().zip(&bricks).map(async |(brick, address)| {
             for lv in brick.find(nodes, &begin).await? {
                 brick.remove(nodes, lv, address.path.clone()).await?;
@@ -188,7 +229,7 @@ impl Effect for CloneVolume {
     async fn undo(&self, nodes: &Nodes) -> Result {
         self.pool.quiet(nodes, &format!("volume-{}", self.id)).await?;
         if let Some(found) = self.found(nodes).await? {
-            self.remove(nodes, &found).await?;
+            self.remove(nodes, found).await?;
         }
         let dropped = self.wanted().drop_snapshot(self.lock(), nodes.tools());
         self.pool.change(nodes, &dropped).await?;

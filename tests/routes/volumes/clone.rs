@@ -2,8 +2,13 @@
 use super::replica;
 use crate::{
     harness::TestApp,
-    routes::{UNKNOWN, assert_accepted, assert_error, assert_json, hold::Broken, id, send},
+    routes::{
+        UNKNOWN, assert_accepted, assert_error, assert_json,
+        hold::{Broken, Hold},
+        id, send,
+    },
 };
+use brickyard::node::Cmd;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -109,4 +114,76 @@ async fn failed() {
         assert_eq!(app.client.get(&cluster).await.json(), listed);
     }
     app.create_volume(json!({"size": 1})).await;
+}
+
+/// What an administrator does by hand.
+fn by_hand(app: &TestApp, lines: &[&str]) {
+    for line in lines {
+        let words = ["gluster", "--mode=script"].into_iter().chain(line.split(' '));
+        app.sim.execute(&"n0.example.com".parse().unwrap(), &Cmd::new(words)).unwrap();
+    }
+}
+
+/// The bricks of one volume lie on the same nodes, one by one, as those of the other.
+fn in_the_order_of(app: &TestApp, one: &str, other: &str) {
+    let mut world = app.sim.world();
+    let host = |brick: &String| brick.split(':').next().unwrap().to_owned();
+    let other = world.volumes.iter().find(|volume| volume.name == other).unwrap();
+    let order: Vec<_> = other.bricks.iter().map(host).collect();
+    let one = world.volumes.iter_mut().find(|volume| volume.name == one).unwrap();
+    one.bricks.sort_by_key(|brick| order.iter().position(|of| *of == host(brick)));
+}
+
+/// An administrator takes the name after it was found to be free: whatever it has in common with
+/// the clone that was to be made, it is neither changed nor deleted.
+#[tokio::test]
+async fn a_clone_that_others_made_meanwhile() {
+    const HEKETIS: &str = "volume set b user.heketi.id 0123456789abcdef0123456789abcdef";
+    let app = TestApp::start().await.with_nodes(3, 1).await;
+    let of = async |name| {
+        app.create_volume(json!({"size": 1, "name": name, "durability": replica(3)})).await
+    };
+    let (source, other) = (of("a").await, of("b").await);
+    in_the_order_of(&app, "b", "a");
+    let own = format!("volume set b user.heketi.id {}", id(&source));
+    let (start, begun) = ("volume start twin", "volume set twin features.read-only on");
+    for (of, unmarked, before, after) in [
+        ("b", &[][..], &[][..], &[][..]),
+        ("b", &[], &[], &[start, begun]),
+        // As its source has it, but not a clone of it.
+        ("b", &["a", "b"], &[], &[]),
+        ("b", &[], &[own.as_str()], &[start]),
+        ("b", &["a"], &[HEKETIS], &[start]),
+        // A clone of it, but another's.
+        ("a", &[], &[], &[start, "volume set twin user.heketi.id by-hand"]),
+    ] {
+        let case = format!("{of} {unmarked:?} {before:?} {after:?}");
+        let (world, hold) = (app.sim.world().clone(), Hold::at(&app, "tmpsnap_"));
+        for volume in &mut app.sim.world().volumes {
+            if unmarked.contains(&volume.name.as_str()) {
+                volume.options.remove("user.heketi.id");
+            }
+        }
+        let path = format!("/volumes/{}/clone", id(&source));
+        let accepted = app.client.post(&path, json!({"name": "twin"})).await;
+        hold.wait().await;
+        by_hand(&app, before);
+        by_hand(
+            &app,
+            &[&format!("snapshot create kept {of} no-timestamp"), "snapshot clone twin kept"],
+        );
+        by_hand(&app, after);
+        let theirs = app.sim.world().clone();
+        hold.release();
+        let failed = app.client.finish(accepted).await;
+        assert_eq!(failed.status, 500, "{case}");
+        assert!(failed.text().contains("twin already exists"), "{case}: {}", failed.text());
+        let now = app.sim.world().clone();
+        assert_eq!(now, theirs, "{case}");
+        app.sim.set_faults(None);
+        *app.sim.world() = world;
+    }
+    assert_eq!(app.client.get("/volumes").await.json()["volumes"].as_array().unwrap().len(), 2);
+    remove(&app, &source).await;
+    remove(&app, &other).await;
 }
