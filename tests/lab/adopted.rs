@@ -43,6 +43,8 @@ use node::Node;
 use serde_json::{Value, json};
 use server::Server;
 use std::{
+    cell::RefCell,
+    collections::BTreeMap,
     path::Path,
     process::Command,
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -80,6 +82,8 @@ struct Adopted {
     server: Server,
     estate: Estate,
     clients: Vec<Client>,
+    /// Files of each client's volume at the last look.
+    files: RefCell<BTreeMap<String, usize>>,
     nodes: Vec<Node>,
     runtime: Runtime,
     /// SHA-256 of the file that the clone was made with.
@@ -111,7 +115,8 @@ impl Adopted {
         let by_itself = contents(&server.cli(&["db", "dump"]));
         assert!(by_itself == all, "a server adopts what the command adopts:\n{by_itself}\n{all}");
         compare_with(&by_itself, &contents(&export));
-        Self { server, estate, clients, nodes, runtime: Runtime::new().unwrap(), cloned }
+        let files = RefCell::default();
+        Self { server, estate, clients, files, nodes, runtime: Runtime::new().unwrap(), cloned }
     }
 
     fn lead(mut self) {
@@ -145,9 +150,12 @@ impl Adopted {
         self.server.end();
     }
 
+    /// All is as it was written, and they have gone on writing since the last time.
     fn check_clients(&self) {
         for client in &self.clients {
             let (volume, files) = (&client.volume, client.check());
+            let before = self.files.borrow_mut().insert(volume.clone(), files).unwrap_or(0);
+            assert!(files > before, "{volume}: {files} files, as many as at the last look");
             say(&format!("{volume}: {files} files, all as they were written"));
         }
     }

@@ -15,7 +15,8 @@ impl Client {
         let others: Vec<_> = others.iter().map(storage).collect();
         let script = format!(
             "rm -rf /tmp/{volume}; mkdir -p /tmp/{volume} /mnt/{volume}\n\
-             mount -t glusterfs -o backup-volfile-servers={} {}:/{volume} /mnt/{volume}\n\
+             mount -t glusterfs -o backup-volfile-servers={} {}:/{volume} /mnt/{volume} || exit 1\n\
+             mountpoint -q /mnt/{volume} || exit 1\n\
              cat > /tmp/{volume}/work <<'END'\n\
              i=0\n\
              while [ ! -e /tmp/{volume}/stop ]; do\n\
@@ -45,7 +46,8 @@ impl Client {
         assert_eq!(bad, "", "{volume}: {}", node.run(&format!("tail /tmp/{volume}/log")));
         let written = node.run(&format!("wc -l < /tmp/{volume}/sums"));
         let verify = format!(
-            "head -n {written} /tmp/{volume}/sums > /tmp/{volume}/known && cd /mnt/{volume} && \
+            "head -n {written} /tmp/{volume}/sums > /tmp/{volume}/known && \
+             mountpoint -q /mnt/{volume} && cd /mnt/{volume} && \
              sha256sum --quiet -c /tmp/{volume}/known && echo all"
         );
         assert_eq!(node.run(&verify), "all", "{volume}");
@@ -56,7 +58,9 @@ impl Client {
     pub fn end(self) {
         let (volume, node) = (&self.volume, self.node);
         node.run(&format!(
-            "touch /tmp/{volume}/stop; while [ ! -e /tmp/{volume}/stopped ]; do sleep 0.2; done"
+            "touch /tmp/{volume}/stop; \
+             for i in $(seq 600); do [ -e /tmp/{volume}/stopped ] && exit; sleep 0.2; done; \
+             echo 'the client of {volume} did not stop in two minutes' >&2; exit 1"
         ));
         self.check();
         node.run(&format!("umount /mnt/{volume} && rmdir /mnt/{volume} && rm -r /tmp/{volume}"));
