@@ -4,10 +4,12 @@
 //! exit status 1 and the reason in words; `--xml` answers carry `opRet`, which is to be believed
 //! rather than the exit status.
 mod heal;
+mod peers;
 
 use super::{Ran, Script, Tools, script::Cmd};
 use crate::domain::{Durability, Hostname, VolumeId, VolumeName, VolumeOption};
 pub use heal::{HealState, Healing};
+pub use peers::{Peer, is_noticed, own_uuid, strangers};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, time::Duration};
 

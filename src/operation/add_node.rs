@@ -68,6 +68,19 @@ impl AddNode {
         let manage = self.manage.iter().map(|name| (NameKind::Manage, name));
         manage.chain(self.storage.iter().map(|name| (NameKind::Storage, name)))
     }
+    /// Whether it is a peer under a name that nobody here knows it by: then it has that peer's UUID.
+    /// It is asked only if there is such a peer; one that does not answer is taken for new.
+    async fn is_listed_otherwise(&self, nodes: &Nodes, listing: &str, others: &[Node]) -> bool {
+        let names: Vec<_> = others.iter().flat_map(Node::names).cloned().collect();
+        let strangers = gluster::strangers(listing, &names);
+        let Some(host) = self.manage.first().filter(|_| !strangers.is_empty()) else {
+            return false;
+        };
+        let script = Script::reading().then(gluster::pool_list(nodes.tools()));
+        let Ok(ran) = nodes.run(host, &script).await else { return false };
+        let own = ran.first().and_then(|ran| gluster::own_uuid(&ran.stdout));
+        own.is_some_and(|own| strangers.iter().any(|peer| peer.uuid == own))
+    }
     async fn check_names(&self, tx: &mut sqlx::SqliteConnection) -> Result<()> {
         for (kind, name) in self.names() {
             if let Some(id) = nodes::by_name(tx, kind, name).await? {
@@ -129,7 +142,8 @@ impl Operation for AddNode {
                 Ok(ran) => {
                     let listing = ran.first().map(|r| r.stdout.as_str()).unwrap_or_default();
                     let peer = self.storage.first().ok_or_else(unknown_cluster)?;
-                    self.known = gluster::lists_peer(listing, peer);
+                    self.known = gluster::lists_peer(listing, peer)
+                        || self.is_listed_otherwise(nodes, listing, &others).await;
                     self.via = vec![host.clone()];
                     return Ok(());
                 }

@@ -7,7 +7,10 @@ use super::{
 use crate::{
     domain::{Hostname, NodeId},
     error::{Error, Result},
-    store::{WriteTx, block_volumes, devices, nodes},
+    store::{
+        WriteTx, block_volumes, devices,
+        nodes::{self, Node},
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +50,9 @@ impl Operation for DeleteNode {
         }
         let pool = Pool { cluster: node.cluster, via };
         let (peer, host) = (node.peer()?.clone(), Some(node.host()?.clone()));
-        Ok(vec![vec![Step::Detach(Detach { pool, peer, host })]])
+        let others = others.iter().filter(|other| other.id != self.node);
+        let others = others.flat_map(Node::names).cloned().collect();
+        Ok(vec![vec![Step::Detach(Detach { pool, peer, host, others })]])
     }
     /// Initiators are not sent any more to where nobody answers (api.md 9.3).
     async fn commit(&self, tx: &mut WriteTx, _: &Record) -> Result<()> {

@@ -20,7 +20,9 @@ use crate::{
     store::{
         Store, WriteTx,
         bricks::{self, Brick, NewBrick},
-        claims, views,
+        claims,
+        nodes::{self, Node},
+        views,
         volumes::{self, Volume},
     },
 };
@@ -91,6 +93,8 @@ impl EvictBrick {
     ) -> Result<CheckHeal> {
         let mut others = bricks::of_set(tx, brick).await?;
         others.retain(|other| other.id != self.brick);
+        let all = nodes::of_cluster(tx, volume.cluster).await?;
+        let names = all.iter().filter(|node| !node.storage.contains(&brick.peer));
         Ok(CheckHeal {
             pool: pool(tx, volume.cluster, &others).await?,
             name: volume.name.clone(),
@@ -99,6 +103,7 @@ impl EvictBrick {
             others: others.iter().map(address).collect(),
             needed: volume.effective().needed_to_replace(),
             check: self.check,
+            names: names.flat_map(Node::names).cloned().collect(),
         })
     }
 }

@@ -134,7 +134,12 @@ mod tests {
             stage: *stage,
             step: if *forward {
                 let pool = step::Pool { cluster: ClusterId::random(), via: vec![] };
-                Step::Detach(step::Detach { pool, peer: "x".parse().unwrap(), host: None })
+                Step::Detach(step::Detach {
+                    pool,
+                    peer: "x".parse().unwrap(),
+                    host: None,
+                    others: vec![],
+                })
             } else {
                 let host = "x".parse().unwrap();
                 let name = "/dev/x".parse().unwrap();

@@ -43,6 +43,10 @@ impl Node {
     pub fn peer(&self) -> Result<&Hostname> {
         self.storage.first().ok_or_else(|| Error::Record(format!("node {} has no name", self.id)))
     }
+    /// All its names: gluster may list it by any of them.
+    pub fn names(&self) -> impl Iterator<Item = &Hostname> {
+        self.manage.iter().chain(&self.storage)
+    }
 }
 
 /// Which of the two lists a name stands in.

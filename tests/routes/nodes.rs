@@ -309,3 +309,24 @@ async fn devices_of_a_node() {
     ids.sort_unstable();
     assert_eq!(all.iter().map(id).collect::<Vec<_>>(), ids);
 }
+
+/// gluster lists who has taken in the others by what name service calls it: that it was a peer before
+/// is seen from its UUID, and it stays one.
+#[tokio::test]
+async fn a_peer_of_another_name_stays_one() {
+    for (manage, stays) in [("n2.example.com", true), ("stranger.example.com", false)] {
+        let app = TestApp::start().await.with_nodes(2, 0).await;
+        {
+            let mut world = app.sim.world();
+            let (manage, storage) = (manage.to_owned(), "10.0.0.3".to_owned());
+            world.addresses.insert(storage.clone(), manage);
+            world.aliases.insert(storage.clone(), "node-of-another-name".into());
+            world.peers.get_mut("n0.example.com").unwrap().insert(storage);
+        }
+        app.sim.set_faults(Some(Arc::new(Broken("peer probe", "not today"))));
+        let body = body(&only_cluster(&app).await, "n2.example.com", "10.0.0.3");
+        let failed = app.client.finish(app.client.post("/nodes", body).await).await;
+        assert_eq!(failed.status, 500, "{}", failed.text());
+        assert_eq!(app.sim.world().peers["n0.example.com"].contains("10.0.0.3"), stays, "{manage}");
+    }
+}

@@ -168,11 +168,23 @@ async fn a_node_that_is_dead() {
 /// and its pool is held for minutes: nothing is changed before.
 #[tokio::test]
 async fn a_death_is_noticed_first() {
+    a_death_is_noticed(None).await;
+}
+
+/// gluster lists who has taken in the others by what name service calls it.
+#[tokio::test]
+async fn a_death_is_noticed_first_whatever_the_node_is_called() {
+    a_death_is_noticed(Some("node-of-another-name")).await;
+}
+
+async fn a_death_is_noticed(listed: Option<&str>) {
     let app = TestApp::start().await.with_nodes(4, 1).await;
     let volume = app.create_volume(replica_3(10)).await;
     let node = format!("/nodes/{}", volume["bricks"][0]["node"].as_str().unwrap());
     let before = app.client.get(&node).await.json();
     let host = before["hostnames"]["manage"][0].as_str().unwrap().to_owned();
+    let storage = before["hostnames"]["storage"][0].as_str().unwrap();
+    app.sim.world().aliases.extend(listed.map(|name| (storage.to_owned(), name.to_owned())));
     app.sim.world().down.insert(host.clone());
     assert_no_content(&set(&app, &node, "offline").await);
 
@@ -186,7 +198,6 @@ async fn a_death_is_noticed_first() {
     app.sim.world().unnoticed.insert(host.clone(), 3);
     assert_no_content(&app.client.finish(app.client.delete(&node).await).await);
     let peers = app.sim.world().peers.clone();
-    let storage = before["hostnames"]["storage"][0].as_str().unwrap();
     assert!(peers.values().all(|peers| !peers.contains(storage)), "{peers:?}");
 }
 

@@ -112,3 +112,22 @@ fn peers_are_found_in_the_listing() {
     assert_eq!(peers_away(&listing.replacen("Connected", "Disconnected", 1)), ["192.168.77.12"]);
     assert!(!lists_peer(listing, &"192.168.77.1".parse().unwrap()));
 }
+/// Who has taken in the others is listed by them as name service calls it.
+#[test]
+fn a_peer_may_be_listed_by_another_name() {
+    let host = |name: &str| name.parse::<Hostname>().unwrap();
+    let listing = "UUID\t\t\t\t\tHostname     \tState\nab-1\tnode1        \tConnected \n\
+                   ab-2\t192.168.77.12\tConnected \nab-3\tlocalhost    \tConnected \n";
+    let (dead, others) = (host("192.168.77.11"), [host("192.168.77.12"), host("192.168.77.13")]);
+    assert_eq!(own_uuid(listing), Some("ab-3"));
+    let stranger = Peer { uuid: "ab-1", name: "node1", connected: true };
+    assert_eq!(strangers(listing, &others), [stranger]);
+    assert!(!is_noticed(listing, &dead, &others), "node1 may be it");
+    assert!(!is_noticed(listing, &dead, &[]));
+    assert!(is_noticed(&listing.replacen("Connected", "Disconnected", 1), &dead, &others));
+    assert!(is_noticed(&listing.replace("node1", "192.168.77.13"), &dead, &others), "it is gone");
+    // By its name, whatever else is there.
+    let named = listing.replace("node1", "192.168.77.11").replace("ab-2\t192.168.77.12", "ab-2\tx");
+    assert!(!is_noticed(&named, &dead, &others));
+    assert!(is_noticed(&named.replacen("Connected", "Disconnected", 1), &dead, &others));
+}

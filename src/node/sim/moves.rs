@@ -91,7 +91,8 @@ pub(super) fn pool_list(world: &mut World, host: &str) -> String {
     let lines = peers.difference(&own).map(|peer| {
         let state = if world.notices(peer) { "Disconnected" } else { "Connected" };
         let uuid = world.addresses.get(peer).unwrap_or(peer);
-        format!("uuid-{uuid}\t{peer}\t{state} \n")
+        let name = world.aliases.get(peer).unwrap_or(peer);
+        format!("uuid-{uuid}\t{name}\t{state} \n")
     });
     let lines: String = lines.collect();
     format!("UUID\tHostname\tState\n{lines}uuid-{host}\tlocalhost\tConnected \n")

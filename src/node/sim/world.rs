@@ -17,6 +17,10 @@ pub struct World {
     /// Management names by storage names, as far as bricks have shown them.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
+    /// Storage names of nodes that gluster lists by another name, as it does with who has taken in
+    /// the others: that name.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, String>,
     /// Files that each brick has and others of its set lack.
     #[serde(default)]
     pub to_heal: BTreeMap<String, u64>,

@@ -1,7 +1,7 @@
 //! Asking whether a brick may be replaced without losing data (storage.md 5.3, api.md 10.6).
 use super::{Effect, Output, Place, Pool, Result, Way, delete_volume::state, session::bad_answer};
 use crate::{
-    domain::{BrickId, VolumeName},
+    domain::{BrickId, Hostname, VolumeName},
     node::{
         NodeError, Nodes, Script,
         gluster::{self, BrickAddress, HealState, Healing},
@@ -33,6 +33,9 @@ pub(crate) struct CheckHeal {
     pub(crate) others: Vec<BrickAddress>,
     pub(crate) needed: usize,
     pub(crate) check: HealCheck,
+    /// All names of the cluster's other nodes: who is listed by none of them may be the brick's.
+    #[serde(default)]
+    pub(crate) names: Vec<Hostname>,
 }
 
 /// Looks until a node counts as there whose brick is not; a minute on real nodes. gluster notices
@@ -139,8 +142,8 @@ impl CheckHeal {
     async fn is_unnoticed(&self, nodes: &Nodes) -> bool {
         let script = Script::reading().then(gluster::pool_list(nodes.tools()));
         let Ok((_, ran)) = self.pool.ask(nodes, &script).await else { return false };
-        let away = ran.first().map(|ran| gluster::peers_away(&ran.stdout)).unwrap_or_default();
-        if away.contains(&self.address.host.as_str()) {
+        let text = ran.first().map(|ran| ran.stdout.as_str()).unwrap_or_default();
+        if gluster::is_noticed(text, &self.address.host, &self.names) {
             return false;
         }
         self.ask(nodes).await.is_ok_and(|heal| heal.of(&self.address) == Healing::Away)
@@ -228,6 +231,7 @@ mod tests {
             others: (1..bricks).map(address).collect(),
             needed,
             check: HealCheck::Refuse,
+            names: vec![],
         }
     }
     /// The numbers that the bricks of a set list; none for one that is away.

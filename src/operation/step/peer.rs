@@ -43,6 +43,9 @@ pub(crate) struct Detach {
     /// Where the peer itself is reached; journals of earlier versions do not say.
     #[serde(default)]
     pub(crate) host: Option<Hostname>,
+    /// All names of the cluster's other nodes: who is listed by none of them may be the peer.
+    #[serde(default)]
+    pub(crate) others: Vec<Hostname>,
 }
 
 impl Effect for Detach {
@@ -84,9 +87,8 @@ impl Detach {
             }
             let Ok((_, ran)) = self.pool.ask(nodes, &listing).await else { return };
             let text = ran.first().map(|ran| ran.stdout.as_str()).unwrap_or_default();
-            let noticed = gluster::peers_away(text).contains(&self.peer.as_str());
-            let gone = !gluster::lists_peer(text, &self.peer);
-            if noticed || gone || !nodes.pause(nodes.pace().look_pause).await {
+            let noticed = gluster::is_noticed(text, &self.peer, &self.others);
+            if noticed || !nodes.pause(nodes.pace().look_pause).await {
                 return;
             }
         }
