@@ -10,6 +10,7 @@
 //! What SQLite still puts on disk by itself with `synchronous=NORMAL` is what keeps the file whole: a
 //! log that begins anew, and both files around a checkpoint.
 use crate::error::{Error, Result};
+use sqlx::SqlitePool;
 use std::{
     fs::File,
     io,
@@ -121,6 +122,30 @@ impl Log {
             }
         }
     }
+}
+
+/// Takes a log that an earlier process left into the database, and begins it anew.
+///
+/// Its frames may be in the memory of the kernel alone: what could not be put on disk once counts there
+/// as written, and no fsync(2) tries again. Frames behind such a hole would be lost with the next power cut, so
+/// none may follow it.
+pub(super) async fn take_in(database: &SqlitePool) -> Result<(), sqlx::Error> {
+    let (busy, _, _): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(database).await?;
+    if busy != 0 {
+        let why = "another program reads it, so that its log could not be taken in: end that";
+        return Err(sqlx::Error::Io(std::io::Error::other(why)));
+    }
+    Ok(())
+}
+
+/// Whether the file was left with a write-ahead log, by its header (bytes 18 and 19 of SQLite's file
+/// format): a database of a local disk, or a backup of one, that was put onto another file system.
+pub(super) fn is_used_by(database: &Path) -> bool {
+    use std::io::Read;
+    let mut header = [0; 20];
+    let read = File::open(database).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[18] == 2
 }
 
 /// The file, as it was opened last.

@@ -1,5 +1,10 @@
 //! Opening the database: alone, whole, up to date; and what can still be done when it is not.
-use super::{Store, Witness, log::Log, sqlite, views::Views};
+use super::{
+    Store, Witness,
+    log::{self, Log},
+    sqlite,
+    views::Views,
+};
 use sqlx::{
     ConnectOptions, SqlitePool,
     migrate::MigrateError,
@@ -125,7 +130,7 @@ impl Store {
         private(path).map_err(|why| OpenError::Io { path: path.into(), why })?;
         let failed = |why| OpenError::Sqlite { path: path.into(), why };
         let mode = journal_mode(path);
-        if mode == SqliteJournalMode::Delete && has_log(path) {
+        if mode == SqliteJournalMode::Delete && log::is_used_by(path) {
             without_log(path).await.map_err(failed)?;
         }
         let mut options = options(path).journal_mode(mode).create_if_missing(true);
@@ -163,7 +168,7 @@ impl Store {
         let io = |why| OpenError::Io { path: path.into(), why };
         let mut log = None;
         if mode == SqliteJournalMode::Wal && barred.is_none() {
-            match take_in_log(&write).await {
+            match log::take_in(&write).await {
                 Ok(()) => {}
                 Err(error) if sqlite::code(&error).is_some_and(sqlite::is_about_writing) => {
                     return Self::open_copy(path, &unwritable(path, &error), None).await;
@@ -235,21 +240,6 @@ pub(super) async fn migrate(
         }
         Err(why) => Err(OpenError::Migrate { path: path.into(), why }),
     }
-}
-
-/// Takes a log that an earlier process left into the database, and begins it anew.
-///
-/// Its frames may be in the memory of the kernel alone: what could not be put on disk once counts there
-/// as written, and no fsync(2) tries again. Frames behind such a hole would be lost with the next power cut, so
-/// none may follow it.
-async fn take_in_log(database: &SqlitePool) -> Result<(), sqlx::Error> {
-    let (busy, _, _): (i64, i64, i64) =
-        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(database).await?;
-    if busy != 0 {
-        let why = "another program reads it, so that its log could not be taken in: end that";
-        return Err(sqlx::Error::Io(std::io::Error::other(why)));
-    }
-    Ok(())
 }
 
 /// The number of this start; or why nothing can be written, which this is the first to find out.
@@ -348,15 +338,6 @@ fn lock(database: &Path) -> Result<File, OpenError> {
             Err(std::fs::TryLockError::Error(why)) => return Err(io(why)),
         }
     }
-}
-
-/// Whether the file was left with a write-ahead log, by its header (bytes 18 and 19 of SQLite's file
-/// format): a database of a local disk, or a backup of one, that was put onto another file system.
-fn has_log(database: &Path) -> bool {
-    use std::io::Read;
-    let mut header = [0; 20];
-    let read = File::open(database).and_then(|mut file| file.read_exact(&mut header));
-    read.is_ok() && header[18] == 2
 }
 
 /// Brings back what the log has, and does without it from now on. A connection that has the database
@@ -518,11 +499,11 @@ mod tests {
             std::fs::copy(from, folder.path().join(format!("copy.db{end}"))).unwrap();
         }
         store.close().await;
-        assert!(has_log(&copy));
+        assert!(log::is_used_by(&copy));
         // Where shared memory would be lies something that is no file.
         std::fs::create_dir(folder.path().join("copy.db-shm")).unwrap();
         without_log(&copy).await.unwrap();
-        assert!(!has_log(&copy) && !folder.path().join("copy.db-wal").exists());
+        assert!(!log::is_used_by(&copy) && !folder.path().join("copy.db-wal").exists());
         std::fs::remove_dir(folder.path().join("copy.db-shm")).unwrap();
         let store = Store::open(&copy).await.unwrap();
         assert_eq!(clusters(&store).await, 1);

@@ -167,7 +167,7 @@ fn what_was_put_to_rest_does_not_begin() {
         operations::state(&mut server.store.read().await.unwrap(), id).await.unwrap()
     });
     assert_eq!(state, Some(OpState::Failed), "it is somebody else's word");
-    server.must(async { at_rest(&mut *server.store.read().await.unwrap()).await }).unwrap();
+    server.must(async { at_rest(&mut server.store.read().await.unwrap()).await }).unwrap();
     assert!(site.sim.world().volumes.iter().all(|volume| volume.name != "twin"));
     server.end();
 }
