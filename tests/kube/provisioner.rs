@@ -434,7 +434,7 @@ impl Run {
         self.check_agrees().await;
     }
 
-    /// `check` says the same of the real PersistentVolumes. Both servers' nodes have the same
+    /// `check` says the same of the real `PersistentVolumes`. Both servers' nodes have the same
     /// addresses, as no two servers' have: so it takes those of the other server for its own.
     async fn check_agrees(&self) {
         let (report, made) = (self.server.check().await, self.objects.made().await);
@@ -450,7 +450,7 @@ impl Run {
         assert_eq!((&shown["volumes_without"], &shown["under_way"]), (&json!([]), &json!(0)));
     }
 
-    /// Drift of real PersistentVolumes is found, and what is advised puts it right.
+    /// Drift of real `PersistentVolumes` is found, and what is advised puts it right.
     async fn check_finds(&self) {
         let desk = Desk::new(&self.server, "drift", &self.assets, self.plane.kubeconfig());
         let mut login = String::new();

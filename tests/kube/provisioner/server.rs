@@ -30,7 +30,7 @@ pub struct Server {
     process: Child,
     /// The admin's key; none where everybody may do everything.
     key: Option<&'static str>,
-    /// Where `check` finds the PersistentVolumes.
+    /// Where `check` finds the `PersistentVolumes`.
     kubeconfig: PathBuf,
 }
 
