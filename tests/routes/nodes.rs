@@ -318,8 +318,11 @@ async fn a_peer_of_another_name_stays_one() {
         let app = TestApp::start().await.with_nodes(2, 0).await;
         {
             let mut world = app.sim.world();
-            let (manage, storage) = (manage.to_owned(), "10.0.0.3".to_owned());
-            world.addresses.insert(storage.clone(), manage);
+            let names = [("10.0.0.1", "n0.example.com"), ("10.0.0.2", "n1.example.com")];
+            for (storage, manage) in names.into_iter().chain([("10.0.0.3", manage)]) {
+                world.addresses.insert(storage.to_owned(), manage.to_owned());
+            }
+            let storage = "10.0.0.3".to_owned();
             world.aliases.insert(storage.clone(), "node-of-another-name".into());
             world.peers.get_mut("n0.example.com").unwrap().insert(storage);
         }
