@@ -179,6 +179,9 @@ async fn a_death_is_noticed_first_whatever_the_node_is_called() {
 
 async fn a_death_is_noticed(listed: Option<&str>) {
     let app = TestApp::start().await.with_nodes(4, 1).await;
+    // A node without bricks lists the pool as well.
+    let names = |n| (format!("10.0.0.{}", n + 1), format!("n{n}.example.com"));
+    app.sim.world().addresses.extend((0..4).map(names));
     let volume = app.create_volume(replica_3(10)).await;
     let node = format!("/nodes/{}", volume["bricks"][0]["node"].as_str().unwrap());
     let before = app.client.get(&node).await.json();

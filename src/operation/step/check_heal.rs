@@ -143,7 +143,10 @@ impl CheckHeal {
         let script = Script::reading().then(gluster::pool_list(nodes.tools()));
         let Ok((_, ran)) = self.pool.ask(nodes, &script).await else { return false };
         let text = ran.first().map(|ran| ran.stdout.as_str()).unwrap_or_default();
-        if gluster::is_noticed(text, &self.address.host, &self.names) {
+        let host = &self.address.host;
+        let listed =
+            gluster::lists_peer(text, host) || !gluster::strangers(text, &self.names).is_empty();
+        if listed && gluster::is_noticed(text, host, &self.names) {
             return false;
         }
         self.ask(nodes).await.is_ok_and(|heal| heal.of(&self.address) == Healing::Away)
